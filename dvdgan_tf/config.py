@@ -1,0 +1,49 @@
+"""Reads gin files: what they may name, where includes are found, mistakes."""
+
+import os
+
+import gin
+
+# What gin files may name is registered where it is defined.
+import dvdgan_tf.data.digits
+import dvdgan_tf.data.folder
+import dvdgan_tf.networks.discriminators
+import dvdgan_tf.networks.generator
+import dvdgan_tf.training.loop  # noqa: F401
+
+
+def parse(files, bindings):
+    """Parses gin files, then bindings, and locks the configuration.
+
+    An include is looked up from the working directory, then from the folder
+    above that of the file named (so that `include "gin/dvdgan.gin"` works
+    from anywhere).
+
+    Args:
+        files: paths; later ones win.
+        bindings: strings such as "BATCH_SIZE = 8"; they win over all files.
+
+    Raises:
+        ValueError: one sentence about the first mistake.
+    """
+    for file in files:
+        if not os.path.isfile(file):
+            raise ValueError(
+                f"There is no gin file {file!r} (looked in {os.getcwd()}); "
+                "the project's own are in its folder gin/."
+            )
+        root = os.path.dirname(os.path.dirname(os.path.abspath(file)))
+        gin.add_config_file_search_path(root)
+    try:
+        gin.parse_config_files_and_bindings(files, bindings)
+    except (ValueError, OSError, SyntaxError, NameError) as error:
+        raise ValueError(one_line(error)) from error
+
+
+def one_line(error):
+    """The message of an error, without what gin appends, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}"
+    message = str(error).split("\n  In call to configurable")[0]
+    lines = (line.strip() for line in message.splitlines())
+    return " ".join(line for line in lines if line)

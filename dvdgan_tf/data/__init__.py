@@ -1,0 +1,1 @@
+"""Training clips: where they come from and how they are drawn."""

@@ -1,0 +1,153 @@
+"""Moving handwritten digits: data that need no download.
+
+One 8x8 digit of scikit-learn's `load_digits` for each clip, enlarged, on a
+straight path that reflects at the borders.
+"""
+
+import math
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+_SAMPLES = 8  # scikit-learn's images are 8x8, with values from 0 to 16
+_BRIGHTEST = 16
+
+# Speeds in fractions of the resolution per frame: at 32x32 from 1 to 2.67
+# pixels, so that every digit crosses a good part of the frame in a clip.
+_SLOWEST, _FASTEST = 1 / 32, 1 / 12
+
+
+@gin.register
+class MovingDigits:
+    """Clips of one moving digit, white on black; the class is the digit.
+
+    The seed of a clip draws its first position, direction and speed, each
+    uniformly; the speed is constant, from 1/32 to 1/12 of the resolution per
+    frame. Positions are not rounded to pixels: rendering is bilinear.
+
+    A source for `pipeline.batches`.
+
+    Args:
+        resolution: height and width of a clip in pixels, at least 32.
+        num_frames: frames in a clip.
+        num_examples: clips in an epoch; scikit-learn has 1797 images.
+        digit_size: side in pixels of the square that the digit stays in and
+            fades to black within; half of `resolution` if None.
+
+    Attributes:
+        num_examples: as given.
+        num_frames: as given.
+        resolution: as given.
+        class_names: "0" to "9".
+        label_counts: int64 [10], clips of each class.
+
+    Raises:
+        ImportError: scikit-learn is not installed.
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self, resolution, num_frames, num_examples=1797, digit_size=None
+    ):
+        if digit_size is None:
+            digit_size = resolution // 2
+        _check_arguments(resolution, num_frames, num_examples, digit_size)
+        self.resolution = resolution
+        self.num_frames = num_frames
+        self.num_examples = num_examples
+        self.class_names = [str(digit) for digit in range(10)]
+        images, labels = _load_digits()
+        chosen = np.arange(num_examples) % len(labels)
+        self.label_counts = np.bincount(labels[chosen], minlength=10)
+        self._images = images
+        self._labels = labels
+        self._digit_size = digit_size
+
+    def prepare(self):
+        """Nothing to do: clips are rendered when they are read."""
+
+    def load(self, index, seed):
+        """Renders one clip.
+
+        Args:
+            index: int64 scalar, in [0, num_examples): which digit.
+            seed: int32 [2]: which motion.
+
+        Returns:
+            uint8 [num_frames, resolution, resolution, 3], int32 label.
+        """
+        image = tf.gather(self._images, index % len(self._images))
+        tops, lefts = tf.unstack(self._path(seed))
+        frames = tf.einsum(
+            "thi,ij,twj->thw",
+            self._weights(tops),
+            image,
+            self._weights(lefts),
+        )
+        video = tf.cast(tf.round(frames * 255.0), tf.uint8)
+        video = tf.repeat(video[..., tf.newaxis], 3, axis=-1)
+        label = tf.gather(self._labels, index % len(self._labels))
+        return video, label
+
+    def _path(self, seed):
+        # [2, T]: top and left of the digit's square, in pixels.
+        seeds = tf.random.split(seed, 3)
+        span = float(self.resolution - self._digit_size)
+        first = tf.random.stateless_uniform([2], seeds[0], 0.0, span)
+        speed = self.resolution * tf.random.stateless_uniform(
+            [], seeds[1], _SLOWEST, _FASTEST
+        )
+        angle = tf.random.stateless_uniform([], seeds[2], 0.0, 2 * math.pi)
+        velocity = speed * tf.stack([tf.sin(angle), tf.cos(angle)])
+        times = tf.range(self.num_frames, dtype=tf.float32)
+        unfolded = first[:, tf.newaxis] + velocity[:, tf.newaxis] * times
+        # A triangle wave of period 2 span: rises to span and comes back.
+        return span - tf.abs(tf.math.floormod(unfolded, 2 * span) - span)
+
+    def _weights(self, starts):
+        """Bilinear interpolation along one axis, [T, resolution, 8].
+
+        Sample i of the digit lies i + 1 of 9 parts into the square, so its
+        edges fade to black inside. Pixel h is centred at h + 0.5.
+        """
+        scale = self._digit_size / (_SAMPLES + 1)
+        centres = tf.range(self.resolution, dtype=tf.float32) + 0.5
+        position = (centres - starts[:, tf.newaxis]) / scale - 1.0
+        samples = tf.range(_SAMPLES, dtype=tf.float32)
+        distance = tf.abs(position[:, :, tf.newaxis] - samples)
+        return tf.maximum(0.0, 1.0 - distance)
+
+
+def _check_arguments(resolution, num_frames, num_examples, digit_size):
+    if resolution < 32:
+        raise ValueError(
+            "MovingDigits.resolution must be at least 32. Received: "
+            f"{resolution}."
+        )
+    if not 8 <= digit_size < resolution:
+        raise ValueError(
+            f"MovingDigits.digit_size must be from 8 to {resolution - 1}, "
+            f"below the resolution. Received: {digit_size}."
+        )
+    for name, value in (
+        ("num_frames", num_frames),
+        ("num_examples", num_examples),
+    ):
+        if value < 1:
+            raise ValueError(
+                f"MovingDigits.{name} must be at least 1. Received: {value}."
+            )
+
+
+def _load_digits():
+    try:
+        from sklearn import datasets
+    except ImportError as error:
+        raise ImportError(
+            "MovingDigits takes its digits from scikit-learn, which is not "
+            "installed; run `pip install scikit-learn`."
+        ) from error
+    digits = datasets.load_digits()
+    images = (digits.images / _BRIGHTEST).astype(np.float32)
+    return images, digits.target.astype(np.int32)

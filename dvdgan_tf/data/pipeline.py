@@ -1,0 +1,116 @@
+"""The stream of training batches, a pure function of seed and position.
+
+Every example depends on the seed and on its number in the stream, on nothing
+else. A run therefore resumes from its step count alone, with no iterator to
+save, and one replica or many see the same global batches.
+
+Where the examples come from is a source, any object that has
+
+    num_examples    int, N
+    num_frames      int, T
+    resolution      int, height and width of a clip in pixels
+    class_names     list of str
+    label_counts    integer array [classes], the number of clips in each
+    load(index, seed) -> (uint8 [T, resolution, resolution, 3], int32 [])
+
+`load` runs inside `tf.data.Dataset.map`: `index` is an int64 scalar in
+[0, N), `seed` is int32 [2] for the `tf.random.stateless_*` functions and all
+the randomness that `load` may use, and the shapes it returns are static.
+"""
+
+import tensorflow as tf
+
+# One random stream for the order of the clips, another for what `load` draws.
+_ORDER, _DRAWS = 0, 1
+
+
+def batches(
+    source,
+    global_batch_size,
+    seed,
+    start_batch=0,
+    pipeline_id=0,
+    num_pipelines=1,
+    replicas_per_pipeline=1,
+):
+    """Streams batches for ever.
+
+    Global batch k holds the examples k B to (k + 1) B - 1 of the stream.
+    Each pipeline (input host) takes one contiguous slice of it, cut into one
+    batch for each of its replicas, in order.
+
+    Args:
+        source: see the top of this file.
+        global_batch_size: B, examples over all replicas of all pipelines.
+        seed: int; another seed is another order and other draws.
+        start_batch: number of the first global batch; those before it are
+            not read.
+        pipeline_id: which slice, in [0, num_pipelines).
+        num_pipelines: slices in a global batch.
+        replicas_per_pipeline: batches in a slice.
+
+    Returns:
+        Infinite `tf.data.Dataset` of (uint8 [b, T, H, W, 3], int32 [b]), b =
+        global_batch_size / (num_pipelines * replicas_per_pipeline). A global
+        batch is `replicas_per_pipeline` elements of it.
+
+    Raises:
+        ValueError: the global batch does not divide among the replicas, or
+            there is no such pipeline.
+    """
+    replicas = num_pipelines * replicas_per_pipeline
+    if global_batch_size < 1 or global_batch_size % replicas:
+        raise ValueError(
+            "The global batch must be a positive multiple of the "
+            f"{replicas} replicas. Received: "
+            f"global_batch_size={global_batch_size}."
+        )
+    if not 0 <= pipeline_id < num_pipelines:
+        raise ValueError(
+            f"pipeline_id must be from 0 to {num_pipelines - 1}. Received: "
+            f"pipeline_id={pipeline_id}."
+        )
+    slice_size = global_batch_size // num_pipelines
+
+    def load(position):
+        batch, offset = position // slice_size, position % slice_size
+        return example(
+            source,
+            batch * global_batch_size + pipeline_id * slice_size + offset,
+            seed,
+        )
+
+    positions = tf.data.Dataset.range(start_batch * slice_size, tf.int64.max)
+    return (
+        positions.map(load, tf.data.AUTOTUNE, deterministic=True)
+        .batch(global_batch_size // replicas, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def example(source, number, seed):
+    """One example of the stream.
+
+    Every epoch of N examples holds each of the N clips once, in an order of
+    its own.
+
+    Args:
+        source: see the top of this file.
+        number: int64 scalar, position in the stream, from 0.
+        seed: int.
+
+    Returns:
+        What `source.load` returns: video, label.
+    """
+    size = tf.constant(source.num_examples, tf.int64)
+    index = tf.random.experimental.index_shuffle(
+        number % size, _fold(seed, _ORDER, number // size), size - 1
+    )
+    return source.load(index, _fold(seed, _DRAWS, number))
+
+
+def _fold(seed, stream, number):
+    # Hashed to full-range numbers: near seeds must not give near draws.
+    key = tf.constant([seed, stream], tf.int64)
+    key = tf.random.fold_in(key, number)
+    return tf.random.stateless_uniform([2], key, None, None, tf.int32)

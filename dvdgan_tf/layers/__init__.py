@@ -1,0 +1,1 @@
+"""The layers of DVD-GAN, one equation of the paper each."""

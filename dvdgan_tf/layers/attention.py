@@ -1,0 +1,92 @@
+"""Self-attention (the non-local block of SAGAN and BigGAN).
+
+Not drawn in v2 of the paper: off by default, switched on by feature
+resolution in G, D_S and D_T.
+"""
+
+import keras
+import tensorflow as tf
+
+from dvdgan_tf.layers.spectral import SpectralConv
+
+
+class SelfAttention(keras.layers.Layer):
+    """Every position of a frame attends to the whole frame.
+
+        theta = W_theta * x          C / 8 channels, all positions (queries)
+        phi   = maxpool(W_phi * x)   C / 8 channels, a quarter of them (keys)
+        g     = maxpool(W_g * x)     C / 2 channels, likewise (values)
+        y     = x + gamma . W_o * (softmax(theta phi^T) g)
+
+    1x1 convolutions without bias, spectrally normalised; gamma is 0 at the
+    start.
+
+    Args:
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Call arguments:
+        inputs: [B, T, H, W, C], H and W even, C a multiple of 8.
+        training: whether to run the power iteration.
+
+    Returns:
+        The shape and dtype of `inputs`.
+
+    Raises:
+        ValueError: C is less than 8.
+    """
+
+    def __init__(self, spectral_norm=None, **kwargs):
+        super().__init__(**kwargs)
+        self.spectral_norm = spectral_norm
+
+    def build(self, inputs_shape):
+        channels = inputs_shape[-1]
+        if channels < 8:
+            raise ValueError(
+                "SelfAttention needs at least 8 channels. Received: "
+                f"channels={channels}; raise ch or attend elsewhere."
+            )
+        self.theta = self._conv("theta", channels // 8)
+        self.phi = self._conv("phi", channels // 8)
+        self.g = self._conv("g", channels // 2)
+        self.o = self._conv("o", channels)
+        for conv in (self.theta, self.phi, self.g):
+            conv.build(inputs_shape)
+        self.o.build((*inputs_shape[:-1], channels // 2))
+        self.gamma = self.add_weight(
+            name="gamma", shape=(), initializer="zeros", autocast=False
+        )
+
+    def _conv(self, name, filters):
+        return SpectralConv(
+            filters,
+            kernel_size=1,
+            use_bias=False,
+            spectral_norm=self.spectral_norm,
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def call(self, inputs, training=False):
+        queries = _positions(self.theta(inputs, training=training))
+        keys = _positions(_max_pool(self.phi(inputs, training=training)))
+        values = _positions(_max_pool(self.g(inputs, training=training)))
+        weights = tf.nn.softmax(tf.matmul(queries, keys, transpose_b=True))
+        attended = tf.matmul(weights, values)
+        shape = tf.concat([tf.shape(inputs)[:-1], [values.shape[-1]]], 0)
+        attended = tf.ensure_shape(
+            tf.reshape(attended, shape),
+            [*inputs.shape[:-1], values.shape[-1]],
+        )
+        gamma = tf.cast(tf.convert_to_tensor(self.gamma), inputs.dtype)
+        return inputs + gamma * self.o(attended, training=training)
+
+
+def _max_pool(x):
+    return tf.nn.max_pool3d(x, [1, 1, 2, 2, 1], [1, 1, 2, 2, 1], "VALID")
+
+
+def _positions(x):
+    """[B, T, H, W, C] -> [B, T, H * W, C]."""
+    shape = tf.concat([tf.shape(x)[:2], [-1, x.shape[-1]]], 0)
+    return tf.reshape(x, shape)

@@ -1,0 +1,121 @@
+"""Class-conditional batch normalisation with statistics per time step.
+
+Source: v1's description of G's conditioning; form from BigGAN:
+
+    y[b, t, h, w] = (1 + W_g c[b]) . (x[b, t, h, w] - mean[t])
+                    / sqrt(variance[t] + epsilon) + W_b c[b]
+
+per channel. Mean and variance [T, C] are taken over batch, height, width and
+all replicas, not over time, so that nothing leaks from frame to frame.
+"""
+
+import keras
+import tensorflow as tf
+
+from dvdgan_tf.layers.spectral import SpectralDense
+
+
+class ClassConditionalBatchNorm(keras.layers.Layer):
+    """Batch norm [T, C] with gain and bias linear in the condition.
+
+    Args:
+        epsilon: added to the variance.
+        momentum: of the moving statistics; a variable, so that standing
+            statistics (see `Generator.accumulate_standing_statistics`) are
+            the same update with another momentum.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Call arguments:
+        inputs: [B, T, H, W, C].
+        condition: [B, D].
+        training: normalise by the statistics of the batch and update the
+            moving ones, or normalise by the moving ones.
+
+    Returns:
+        The shape and dtype of `inputs`.
+    """
+
+    def __init__(
+        self, epsilon=1e-4, momentum=0.9, spectral_norm=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.initial_momentum = momentum
+        self.gain, self.bias = (
+            SpectralDense(
+                None,
+                use_bias=False,
+                spectral_norm=spectral_norm,
+                name=name,
+                dtype=self.dtype_policy,
+            )
+            for name in ("gain", "bias")
+        )
+
+    def build(self, inputs_shape, condition_shape):
+        _, frames, _, _, channels = inputs_shape
+        for dense in (self.gain, self.bias):
+            dense.units = channels
+            dense.build(condition_shape)
+        self.moving_mean = self._add_state("moving_mean", (frames, channels))
+        self.moving_variance = self._add_state(
+            "moving_variance", (frames, channels), "ones"
+        )
+        self.momentum = self._add_state(
+            "momentum", (), keras.initializers.Constant(self.initial_momentum)
+        )
+
+    def _add_state(self, name, shape, initializer="zeros"):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+        )
+
+    def call(self, inputs, condition, training=False):
+        mean, variance = self._statistics(inputs, training)
+        gain = 1.0 + tf.cast(self.gain(condition, training=training), "float32")
+        bias = tf.cast(self.bias(condition, training=training), "float32")
+        scale = gain[:, None] * tf.math.rsqrt(variance + self.epsilon)
+        shift = bias[:, None] - mean * scale
+        scale, shift = (
+            tf.cast(x[:, :, None, None], inputs.dtype) for x in (scale, shift)
+        )
+        return inputs * scale + shift
+
+    def _statistics(self, inputs, training):
+        """Mean and variance [T, C], float32."""
+        if not training:
+            return (
+                tf.convert_to_tensor(self.moving_mean),
+                tf.convert_to_tensor(self.moving_variance),
+            )
+        mean, variance = _moments(tf.cast(inputs, "float32"))
+        momentum = tf.convert_to_tensor(self.momentum)
+        for moving, value in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
+            old = tf.convert_to_tensor(moving)
+            moving.assign(momentum * old + (1.0 - momentum) * value)
+        return mean, variance
+
+
+def _moments(x):
+    """Mean and variance [T, C] of [B, T, H, W, C] over all replicas."""
+    # Space first, then examples: one reduction over three axes that are not
+    # neighbours is several times slower on CPUs.
+    moments = [
+        tf.reduce_mean(tf.reduce_mean(power, [2, 3]), 0)
+        for power in (x, tf.square(x))
+    ]
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        moments = context.all_reduce(
+            tf.distribute.ReduceOp.MEAN, tf.stack(moments)
+        )
+    mean, mean_square = tf.unstack(moments)
+    return mean, tf.nn.relu(mean_square - tf.square(mean))

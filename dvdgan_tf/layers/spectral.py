@@ -1,0 +1,265 @@
+"""Spectral normalisation W / sigma(W), and the weight layers that have it.
+
+Source: PAPER section "spectral norm on all weight layers of G and D" (v1),
+after Miyato et al. 2018, equation 8 and algorithm 1, as BigGAN applies it:
+
+    v     = W u / |W u|
+    u'    = W^T v / |W^T v|            (one power iteration)
+    sigma = v^T W u'
+    W_bar = W / sigma
+
+with W viewed as [everything else, C_out] and no gradient through u and v, so
+that the loss is invariant to the scale of W and <dL/dW, W> = 0. This is not
+`keras.layers.SpectralNormalization`, which overwrites W by its projection.
+"""
+
+import gin
+import keras
+import tensorflow as tf
+
+
+@gin.register
+class SpectralNorm:
+    """How weights are normalised; shared by all layers of a network.
+
+    Args:
+        power_iterations: iterations per training forward pass, at least 1.
+        epsilon: lower bound of the norms that are divided by.
+
+    Raises:
+        ValueError: `power_iterations` is less than 1.
+    """
+
+    def __init__(self, power_iterations=1, epsilon=1e-4):
+        if power_iterations < 1:
+            raise ValueError(
+                "SpectralNorm.power_iterations must be at least 1. Received: "
+                f"power_iterations={power_iterations}"
+            )
+        self.power_iterations = power_iterations
+        self.epsilon = epsilon
+
+    def __call__(self, weight, u, iterate):
+        """Normalises one weight.
+
+        Args:
+            weight: float32 [..., C_out].
+            u: float32 [C_out], the persistent right singular vector.
+            iterate: whether to run the power iterations (in training) or to
+                use `u` as it is.
+
+        Returns:
+            `(weight / sigma, u', sigma)`; u' is `u` unless `iterate`.
+        """
+        matrix = tf.reshape(weight, [-1, weight.shape[-1]])
+        fixed = tf.stop_gradient(matrix)
+        u = u[:, None]
+        v = self._unit(tf.matmul(fixed, u))
+        for i in range(self.power_iterations if iterate else 0):
+            if i:
+                v = self._unit(tf.matmul(fixed, u))
+            u = self._unit(tf.matmul(fixed, v, transpose_a=True))
+        sigma = tf.reduce_sum(v * tf.matmul(matrix, u))
+        return weight / tf.maximum(sigma, self.epsilon), u[:, 0], sigma
+
+    def _unit(self, vector):
+        return vector / tf.maximum(tf.norm(vector), self.epsilon)
+
+
+class SpectralWeight:
+    """A weight W and its vector u, as created by `SpectralLayer`.
+
+    Both are float32 whatever the policy of the layer.
+    """
+
+    def __init__(self, weight, u, spectral_norm):
+        self.weight = weight
+        self.u = u
+        self.spectral_norm = spectral_norm
+
+    def normalized(self, training):
+        """Returns W / sigma(W), float32; updates u if `training`."""
+        normalized, u, _ = self.spectral_norm(
+            tf.convert_to_tensor(self.weight),
+            tf.convert_to_tensor(self.u),
+            iterate=training,
+        )
+        if training:
+            self.u.assign(u)
+        return normalized
+
+    def sigma(self):
+        """Returns the present estimate of the largest singular value."""
+        return self.spectral_norm(
+            tf.convert_to_tensor(self.weight),
+            tf.convert_to_tensor(self.u),
+            iterate=False,
+        )[2]
+
+
+class SpectralLayer(keras.layers.Layer):
+    """Base of the layers that hold spectrally normalised weights.
+
+    Args:
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+    """
+
+    def __init__(self, spectral_norm=None, **kwargs):
+        super().__init__(**kwargs)
+        self.spectral_norm = spectral_norm or SpectralNorm()
+        self.spectral_weights = []
+
+    def add_spectral_weight(self, name, shape):
+        """Adds an orthogonally initialised weight [..., C_out] and its u."""
+        weight = self.add_weight(
+            name=name,
+            shape=shape,
+            initializer="orthogonal",
+            dtype="float32",
+            autocast=False,
+        )
+        u = self.add_weight(
+            name=f"{name}_u",
+            shape=shape[-1:],
+            initializer="random_normal",
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+        )
+        spectral_weight = SpectralWeight(weight, u, self.spectral_norm)
+        self.spectral_weights.append(spectral_weight)
+        return spectral_weight
+
+    def add_bias(self, size):
+        """Adds a zero-initialised bias [size], float32."""
+        return self.add_weight(
+            name="bias",
+            shape=(size,),
+            initializer="zeros",
+            dtype="float32",
+            autocast=False,
+        )
+
+
+class SpectralConv(SpectralLayer):
+    """Convolution with zero padding ("same") by W / sigma(W).
+
+    Args:
+        filters: output channels.
+        kernel_size: edge of the kernel in every axis.
+        rank: 2 for [..., height, width, channels], 3 for
+            [batch, time, height, width, channels].
+        use_bias: whether a bias is added.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Call arguments:
+        inputs: rank 2: [..., H, W, C] of rank 4 or 5, leading axes are
+            independent images; rank 3: [B, T, H, W, C].
+        training: whether to run the power iteration.
+
+    Returns:
+        The shape of `inputs` with `filters` channels.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        rank=2,
+        use_bias=True,
+        spectral_norm=None,
+        **kwargs,
+    ):
+        super().__init__(spectral_norm, **kwargs)
+        if rank not in (2, 3):
+            raise ValueError(
+                f"SpectralConv's rank must be 2 or 3. Received: rank={rank}"
+            )
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.rank = rank
+        self.use_bias = use_bias
+
+    def build(self, inputs_shape):
+        edges = (self.kernel_size,) * self.rank
+        shape = (*edges, inputs_shape[-1], self.filters)
+        self.kernel = self.add_spectral_weight("kernel", shape)
+        self.bias = self.add_bias(self.filters) if self.use_bias else None
+
+    def call(self, inputs, training=False):
+        kernel = tf.cast(self.kernel.normalized(training), inputs.dtype)
+        outputs = convolve(inputs, kernel, self.rank)
+        if self.use_bias:
+            outputs += tf.cast(tf.convert_to_tensor(self.bias), inputs.dtype)
+        return outputs
+
+
+class SpectralDense(SpectralLayer):
+    """Affine map by W / sigma(W).
+
+    Args:
+        units: output width.
+        use_bias: whether a bias is added.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Call arguments:
+        inputs: [..., C].
+        training: whether to run the power iteration.
+
+    Returns:
+        [..., units]
+    """
+
+    def __init__(self, units, use_bias=True, spectral_norm=None, **kwargs):
+        super().__init__(spectral_norm, **kwargs)
+        self.units = units
+        self.use_bias = use_bias
+
+    def build(self, inputs_shape):
+        shape = (inputs_shape[-1], self.units)
+        self.kernel = self.add_spectral_weight("kernel", shape)
+        self.bias = self.add_bias(self.units) if self.use_bias else None
+
+    def call(self, inputs, training=False):
+        kernel = tf.cast(self.kernel.normalized(training), inputs.dtype)
+        outputs = tf.tensordot(inputs, kernel, 1)
+        if self.use_bias:
+            outputs += tf.cast(tf.convert_to_tensor(self.bias), inputs.dtype)
+        return outputs
+
+
+class SpectralEmbedding(SpectralLayer):
+    """Class embedding with the rows of E / sigma(E).
+
+    Args:
+        num_classes: rows of E.
+        width: columns of E.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Call arguments:
+        labels: one-hot or soft labels [B, num_classes].
+        training: whether to run the power iteration.
+
+    Returns:
+        [B, width]
+    """
+
+    def __init__(self, num_classes, width, spectral_norm=None, **kwargs):
+        super().__init__(spectral_norm, **kwargs)
+        self.num_classes = num_classes
+        self.width = width
+
+    def build(self, labels_shape=None):
+        shape = (self.num_classes, self.width)
+        self.embeddings = self.add_spectral_weight("embeddings", shape)
+
+    def call(self, labels, training=False):
+        embeddings = self.embeddings.normalized(training)
+        return tf.matmul(labels, tf.cast(embeddings, labels.dtype))
+
+
+def convolve(inputs, kernel, rank=2):
+    """Convolves with zero padding; see `SpectralConv` for the shapes."""
+    if rank == 2:
+        return tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
+    return tf.nn.conv3d(inputs, kernel, strides=[1] * 5, padding="SAME")

@@ -1,0 +1,1 @@
+"""The networks of the paper's figures: G, D_S and D_T."""

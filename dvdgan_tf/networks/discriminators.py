@@ -1,0 +1,275 @@
+"""The spatial and the temporal discriminator, D_S and D_T (v2's figures)."""
+
+import gin
+import keras
+import tensorflow as tf
+
+from dvdgan_tf.layers.attention import SelfAttention
+from dvdgan_tf.layers.resampling import average_pool
+from dvdgan_tf.layers.spectral import SpectralDense, SpectralEmbedding
+from dvdgan_tf.networks.blocks import DBlock
+from dvdgan_tf.networks.widths import DISCRIMINATOR_MULTIPLIERS, widths
+
+
+class Discriminator(keras.Model):
+    """What both discriminators share: D-blocks, then a projection head.
+
+    Per remaining frame t, with h the sum over space of the features after a
+    ReLU, w, b, and E_y the class's embedding:
+
+        score = sum_t  w . h_t + b + <E_y, h_t>
+
+    The last block does not down-sample.
+
+    Args:
+        resolution: height and width of the videos.
+        input_resolution: height and width at the first block.
+        num_classes: rows of E; 1 for unconditional.
+        ch: width unit; 128 at 64x64 and 96 above in the paper.
+        channel_multipliers: replaces the resolution's entry in `widths`.
+        num_3d_blocks: blocks at the input with 3-D convolutions.
+        time_pool: window in time of those blocks' average pool.
+        attention_resolutions: feature resolutions after whose block
+            `SelfAttention` is inserted; none in the paper.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        resolution,
+        input_resolution,
+        num_classes,
+        ch,
+        channel_multipliers,
+        num_3d_blocks,
+        time_pool,
+        attention_resolutions,
+        spectral_norm,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.widths = widths(
+            DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
+        )
+        self.input_resolution = input_resolution
+        self.num_classes = num_classes
+        shared = dict(spectral_norm=spectral_norm, dtype=self.dtype_policy)
+        self.blocks = []
+        size = input_resolution
+        for i, width in enumerate(self.widths):
+            pool = 2 if i < len(self.widths) - 1 else 1
+            is_3d = i < num_3d_blocks
+            self.blocks.append(
+                DBlock(
+                    width,
+                    rank=3 if is_3d else 2,
+                    spatial_pool=pool,
+                    time_pool=time_pool if is_3d else 1,
+                    first=i == 0,
+                    name=f"{size}x{size}_block{i}",
+                    **shared,
+                )
+            )
+            size //= pool
+            if size in attention_resolutions and pool > 1:
+                name = f"{size}x{size}_attention"
+                self.blocks.append(SelfAttention(name=name, **shared))
+        self.linear = SpectralDense(1, name="linear", **shared)
+        self.class_embedding = SpectralEmbedding(
+            num_classes, self.widths[-1], name="class_embedding", **shared
+        )
+
+    def build(self, inputs_shape=None):
+        """Creates all variables; the shapes are known from the arguments."""
+        size = self.input_resolution
+        shape = (None, None, size, size, 3)
+        for block in self.blocks:
+            block.build(shape)
+            if isinstance(block, DBlock):
+                size //= block.spatial_pool
+                shape = (None, None, size, size, block.channels)
+        self.linear.build((None, shape[-1]))
+        self.class_embedding.build()
+        self.built = True
+
+    def score(self, x, y, training):
+        """Sum over the remaining time of the projection head's scores.
+
+        Args:
+            x: [B, T, H, W, 3] at the input resolution, in [-1, 1].
+            y: class ids, integer [B], or soft labels [B, num_classes].
+            training: whether to run the power iterations.
+
+        Returns:
+            [B], float32.
+        """
+        x = tf.cast(x, self.compute_dtype)
+        for block in self.blocks:
+            x = block(x, training=training)
+        # Sums over space, and of frames, are taken in float32.
+        features = tf.reduce_sum(tf.cast(tf.nn.relu(x), "float32"), [2, 3])
+        features = tf.cast(features, self.compute_dtype)
+        if y.dtype.is_integer:
+            y = tf.one_hot(y, self.num_classes)
+        y = tf.cast(y, self.compute_dtype)
+        embedded = self.class_embedding(y, training=training)[:, None]
+        scores = self.linear(features, training=training)[..., 0]
+        scores = tf.cast(scores, "float32") + tf.reduce_sum(
+            tf.cast(features * embedded, "float32"), -1
+        )
+        return tf.reduce_sum(scores, 1)
+
+
+@gin.register
+class SpatialDiscriminator(Discriminator):
+    """D_S: scores k frames at full resolution, each by itself, and sums.
+
+    Args:
+        resolution: height and width of the videos.
+        num_classes: rows of the class embedding; 1 for unconditional.
+        k: frames drawn per video; 8 in the paper.
+        ch: width unit; 128 at 64x64 and 96 above in the paper.
+        channel_multipliers: see `Discriminator`.
+        attention_resolutions: see `Discriminator`.
+        spectral_norm: see `Discriminator`.
+
+    Call arguments:
+        frames: [B, k, resolution, resolution, 3] in [-1, 1]; see
+            `draw_frames`.
+        y: class ids, integer [B], or soft labels [B, num_classes].
+        training: whether to run the power iterations.
+
+    Returns:
+        Scores [B], float32: sums over the k frames.
+    """
+
+    def __init__(
+        self,
+        resolution,
+        num_classes,
+        k=8,
+        ch=96,
+        channel_multipliers=None,
+        attention_resolutions=(),
+        spectral_norm=None,
+        name="spatial_discriminator",
+        **kwargs,
+    ):
+        super().__init__(
+            resolution,
+            input_resolution=resolution,
+            num_classes=num_classes,
+            ch=ch,
+            channel_multipliers=channel_multipliers,
+            num_3d_blocks=0,
+            time_pool=1,
+            attention_resolutions=attention_resolutions,
+            spectral_norm=spectral_norm,
+            name=name,
+            **kwargs,
+        )
+        if k < 1:
+            raise ValueError(
+                f"SpatialDiscriminator.k must be at least 1. Received: k={k}"
+            )
+        self.k = k
+
+    def call(self, frames, y, training=False):
+        return self.score(frames, y, training)
+
+    def draw_frames(self, videos, noise):
+        """See the function `draw_frames`."""
+        return draw_frames(videos, self.k, noise)
+
+
+@gin.register
+class TemporalDiscriminator(Discriminator):
+    """D_T: scores the whole video, spatially pooled by phi.
+
+    Args:
+        resolution: height and width of the videos.
+        num_classes: rows of the class embedding; 1 for unconditional.
+        phi: window of the spatial average pool at the input: 2 in the
+            paper, which also tries 4 and 1 (identity).
+        num_3d_blocks: blocks at the input with 3x3x3 convolutions.
+        time_pool: window in time of those blocks' average pool (open in the
+            paper): 2, or 1 for none.
+        ch: width unit; 128 at 64x64 and 96 above in the paper.
+        channel_multipliers: see `Discriminator`.
+        attention_resolutions: see `Discriminator`.
+        spectral_norm: see `Discriminator`.
+
+    Call arguments:
+        videos: [B, T, resolution, resolution, 3] in [-1, 1].
+        y: class ids, integer [B], or soft labels [B, num_classes].
+        training: whether to run the power iterations.
+
+    Returns:
+        Scores [B], float32: sums over the remaining time.
+
+    Raises:
+        ValueError: fewer frames than the pools in time need.
+    """
+
+    def __init__(
+        self,
+        resolution,
+        num_classes,
+        phi=2,
+        num_3d_blocks=2,
+        time_pool=2,
+        ch=96,
+        channel_multipliers=None,
+        attention_resolutions=(),
+        spectral_norm=None,
+        name="temporal_discriminator",
+        **kwargs,
+    ):
+        super().__init__(
+            resolution,
+            input_resolution=resolution // phi,
+            num_classes=num_classes,
+            ch=ch,
+            channel_multipliers=channel_multipliers,
+            num_3d_blocks=num_3d_blocks,
+            time_pool=time_pool,
+            attention_resolutions=attention_resolutions,
+            spectral_norm=spectral_norm,
+            name=name,
+            **kwargs,
+        )
+        self.phi = phi
+        self.min_frames = time_pool**num_3d_blocks
+        self.time_pool = time_pool
+
+    def call(self, videos, y, training=False):
+        return self.score(average_pool(videos, self.phi), y, training)
+
+    def check_num_frames(self, num_frames):
+        """Raises ValueError if pooling would leave no frame."""
+        if num_frames < self.min_frames:
+            raise ValueError(
+                f"NUM_FRAMES must be at least {self.min_frames} with "
+                f"TemporalDiscriminator.time_pool = {self.time_pool}. "
+                f"Received: num_frames={num_frames}; for shorter videos set "
+                "TemporalDiscriminator.time_pool = 1"
+            )
+
+
+def draw_frames(videos, k, noise):
+    """Draws k frames of each video, uniformly without replacement.
+
+    Args:
+        videos: [B, T, H, W, C].
+        k: number of frames, at most T.
+        noise: uniform noise [B, T]; the frames with the k largest values
+            are drawn, so every subset is equally likely.
+
+    Returns:
+        [B, k, H, W, C], in the order drawn.
+    """
+    indices = tf.math.top_k(noise, k).indices
+    return tf.gather(videos, indices, batch_dims=1)

@@ -1,0 +1,217 @@
+"""The generator G (v2's generator figure)."""
+
+import gin
+import keras
+import tensorflow as tf
+
+from dvdgan_tf.layers.attention import SelfAttention
+from dvdgan_tf.layers.batch_norm import ClassConditionalBatchNorm
+from dvdgan_tf.layers.recurrent import ConvGRU
+from dvdgan_tf.layers.resampling import METHODS
+from dvdgan_tf.layers.spectral import SpectralConv, SpectralDense
+from dvdgan_tf.networks.blocks import GBlock
+from dvdgan_tf.networks.widths import GENERATOR_MULTIPLIERS, widths
+
+
+@gin.register
+class Generator(keras.Model):
+    """Class-conditional video generator.
+
+    c = [z; e(y)] is mapped to a 4x4 seed, the input of the first recurrent
+    unit at every time step. Then, once per doubling of the resolution, a
+    group: recurrent unit over time -> G-block -> G-block (x2 up). c
+    conditions every batch norm. Head per frame: CBN -> ReLU -> conv3x3 ->
+    tanh.
+
+    Args:
+        resolution: height and width, a key of `GENERATOR_MULTIPLIERS`.
+        num_frames: T. Only the [T, C] batch norm statistics depend on it.
+        num_classes: rows of the class embedding; 1 for unconditional.
+        ch: width unit; 128 at 64x64 and 96 above in the paper.
+        channel_multipliers: replaces the resolution's entry in `widths`.
+        z_dim: width of z.
+        embedding_dim: width of e(y).
+        recurrent_unit: class of the recurrent units, called as `ConvGRU`.
+        upsampling: "bilinear" (v2's legend) or "nearest" (BigGAN).
+        attention_resolutions: feature resolutions after whose group
+            `SelfAttention` is inserted; none in the paper.
+        batch_norm_epsilon: of `ClassConditionalBatchNorm`.
+        batch_norm_momentum: of its moving statistics.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Call arguments:
+        z: [B, z_dim], standard normal; scaled by sigma < 1 for truncation.
+        y: class ids, integer [B], or soft labels, float [B, num_classes].
+        training: whether batch statistics are used, moving statistics
+            updated and power iterations run.
+
+    Returns:
+        Videos [B, num_frames, resolution, resolution, 3], float32 in
+        [-1, 1].
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        resolution,
+        num_frames,
+        num_classes,
+        ch=96,
+        channel_multipliers=None,
+        z_dim=120,
+        embedding_dim=120,
+        recurrent_unit=ConvGRU,
+        upsampling="bilinear",
+        attention_resolutions=(),
+        batch_norm_epsilon=1e-4,
+        batch_norm_momentum=0.9,
+        spectral_norm=None,
+        name="generator",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.widths = widths(
+            GENERATOR_MULTIPLIERS, resolution, ch, channel_multipliers
+        )
+        for argument, value in (
+            ("num_frames", num_frames),
+            ("num_classes", num_classes),
+        ):
+            if value < 1:
+                raise ValueError(
+                    f"{argument.upper()} must be at least 1. "
+                    f"Received: {argument}={value}"
+                )
+        if upsampling not in METHODS:
+            raise ValueError(
+                f"Generator.upsampling must be one of {METHODS}. "
+                f"Received: upsampling={upsampling!r}"
+            )
+        self.resolution = resolution
+        self.num_frames = num_frames
+        self.num_classes = num_classes
+        self.z_dim = z_dim
+        self.embedding_dim = embedding_dim
+        self.upsampling = upsampling
+        self._shared = dict(
+            spectral_norm=spectral_norm, dtype=self.dtype_policy
+        )
+        self._norm_args = dict(
+            epsilon=batch_norm_epsilon, momentum=batch_norm_momentum
+        )
+        self.seed = SpectralDense(
+            4 * 4 * self.widths[0], name="seed", **self._shared
+        )
+        self.groups = []
+        for i, (width, next_width) in enumerate(
+            zip(self.widths[:-1], self.widths[1:], strict=True)
+        ):
+            size = 4 * 2**i
+            self.groups.append(
+                self._group(
+                    size,
+                    width,
+                    next_width,
+                    recurrent_unit,
+                    2 * size in attention_resolutions,
+                )
+            )
+        self.head_norm = ClassConditionalBatchNorm(
+            name="head_norm", **self._norm_args, **self._shared
+        )
+        self.head = SpectralConv(3, name="head", **self._shared)
+
+    def _group(self, size, width, next_width, recurrent_unit, attention):
+        """Recurrent unit, two blocks and attention, named by resolution."""
+        block_args = dict(norm_args=self._norm_args, **self._shared)
+        group = [
+            recurrent_unit(name=f"{size}x{size}_recurrent", **self._shared),
+            GBlock(width, name=f"{size}x{size}_block", **block_args),
+            GBlock(
+                next_width,
+                self.upsampling,
+                name=f"{size}x{size}_block_up",
+                **block_args,
+            ),
+        ]
+        if attention:
+            name = f"{2 * size}x{2 * size}_attention"
+            group.append(SelfAttention(name=name, **self._shared))
+        return group
+
+    def build(self, z_shape=None, y_shape=None):
+        """Creates all variables; the shapes are known from the arguments."""
+        c_shape = (None, self.z_dim + self.embedding_dim)
+        # e(y): the one weight without spectral norm.
+        self.class_embedding = self.add_weight(
+            name="class_embedding",
+            shape=(self.num_classes, self.embedding_dim),
+            initializer="orthogonal",
+            dtype="float32",
+            autocast=False,
+        )
+        self.seed.build(c_shape)
+        size = 4
+        for i, (recurrent, block, block_up, *attention) in enumerate(
+            self.groups
+        ):
+            shape = (None, self.num_frames, size, size, self.widths[i])
+            recurrent.build(shape)
+            block.build(shape, c_shape)
+            block_up.build(shape, c_shape)
+            size *= 2
+            shape = (None, self.num_frames, size, size, self.widths[i + 1])
+            for layer in attention:
+                layer.build(shape)
+        self.head_norm.build(shape, c_shape)
+        self.head.build(shape)
+        self.built = True
+
+    def call(self, z, y, training=False):
+        condition = self.condition(z, y)
+        x = self.seed(condition, training=training)
+        x = tf.reshape(x, [-1, 1, 4, 4, self.widths[0]])
+        for recurrent, block, block_up, *attention in self.groups:
+            x = recurrent(x, num_frames=self.num_frames, training=training)
+            x = block(x, condition, training=training)
+            x = block_up(x, condition, training=training)
+            for layer in attention:
+                x = layer(x, training=training)
+        x = tf.nn.relu(self.head_norm(x, condition, training=training))
+        x = self.head(x, training=training)
+        return tf.tanh(tf.cast(x, "float32"))
+
+    def condition(self, z, y):
+        """c = [z; e(y)], [B, z_dim + embedding_dim] in the compute dtype."""
+        if y.dtype.is_integer:
+            y = tf.one_hot(y, self.num_classes)
+        embedding = tf.convert_to_tensor(self.class_embedding)
+        embedded = tf.matmul(tf.cast(y, embedding.dtype), embedding)
+        condition = tf.concat([tf.cast(z, embedded.dtype), embedded], -1)
+        return tf.cast(condition, self.compute_dtype)
+
+    def batch_norms(self):
+        """All its class-conditional batch norms, input to output."""
+        blocks = [b for group in self.groups for b in group[1:3]]
+        inner = [norm for b in blocks for norm in (b.norm1, b.norm2)]
+        return [*inner, self.head_norm]
+
+    def accumulate_standing_statistics(self, z, y, n):
+        """Lets the n-th batch take part in the standing statistics [BigGAN].
+
+        For sampling, the batch norm statistics are averaged over many
+        batches run in training mode. The moving statistics are
+        m.old + (1 - m).batch; with m = (n - 1) / n they are, after n calls,
+        the mean over n batches, and the first call forgets what was there.
+        They hold for one truncation level. To be called in replica context.
+
+        Args:
+            z: [B, z_dim], truncated as in the sampling to come.
+            y: class ids, integer [B].
+            n: number of this batch, float32 scalar, counted from 1.
+        """
+        for norm in self.batch_norms():
+            norm.momentum.assign((n - 1.0) / n)
+        self(z, y, training=True)

@@ -1,0 +1,51 @@
+"""Channel widths of G, D_S and D_T by resolution, in units of ch.
+
+64 and 128 are recalled from the paper, 256 is an open choice; 32 is ours, for
+small runs.
+"""
+
+# Entry 0 is the 4x4 seed, entry i the output of group i.
+GENERATOR_MULTIPLIERS = {
+    32: (8, 8, 8, 4),
+    64: (8, 8, 8, 4, 2),
+    128: (8, 8, 8, 4, 2, 1),
+    256: (8, 8, 8, 8, 4, 2, 1),
+}
+
+# Entry i is the output of block i, the same for D_S and D_T.
+DISCRIMINATOR_MULTIPLIERS = {
+    32: (4, 8, 16, 16),
+    64: (2, 4, 8, 16, 16),
+    128: (1, 2, 4, 8, 16, 16),
+    256: (1, 2, 4, 8, 8, 16, 16),
+}
+
+
+def widths(table, resolution, ch, multipliers=None):
+    """Returns the widths at a resolution, in channels.
+
+    Args:
+        table: one of the tables above.
+        resolution: height and width of the videos.
+        ch: the width unit.
+        multipliers: replaces the table's entry, of the same length.
+
+    Raises:
+        ValueError: the resolution is not in the table, ch < 1, or the
+            multipliers have another length.
+    """
+    if resolution not in table:
+        raise ValueError(
+            f"RESOLUTION must be one of {', '.join(map(str, table))}. "
+            f"Received: resolution={resolution}"
+        )
+    if ch < 1:
+        raise ValueError(f"CH must be at least 1. Received: ch={ch}")
+    multipliers = multipliers or table[resolution]
+    if len(multipliers) != len(table[resolution]):
+        raise ValueError(
+            f"channel_multipliers at resolution {resolution} must have "
+            f"{len(table[resolution])} entries. Received: "
+            f"channel_multipliers={tuple(multipliers)}"
+        )
+    return [ch * multiplier for multiplier in multipliers]

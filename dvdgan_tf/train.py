@@ -1,0 +1,68 @@
+"""Command line: trains a DVD-GAN.
+
+python -m dvdgan_tf.train --gin_file=gin/k600_128.gin --workdir=runs/k600
+"""
+
+import os
+import sys
+
+# TensorFlow's own start-up messages are not for the user of this command.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_multi_string(
+    "gin_file", [], "A gin file; may be repeated, later ones win."
+)
+flags.DEFINE_multi_string(
+    "gin_param", [], "A gin binding, such as BATCH_SIZE=8; may be repeated."
+)
+flags.DEFINE_string("workdir", None, "Folder of the run.")
+flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    ["auto", "one_device", "mirrored", "multi_worker", "tpu"],
+    "How tf.distribute spreads the work. auto: multi_worker if TF_CONFIG is "
+    "set, mirrored on more than one GPU, else one_device.",
+)
+flags.DEFINE_string(
+    "tpu", "", "Address of the TPU for its resolver, with --strategy=tpu."
+)
+
+
+def main(argv):
+    """Parses gin, sets up the strategy, trains."""
+    if len(argv) > 1:
+        fail(f"Unknown argument {argv[1]!r}; see --help.", 2)
+    if not FLAGS.gin_file:
+        fail("Name a configuration, such as --gin_file=gin/demo.gin.", 2)
+    if not FLAGS.workdir:
+        fail("Name the run's folder, such as --workdir=runs/demo.", 2)
+
+    # Imported late: a mistake on the command line is reported at once.
+    from dvdgan_tf import config
+    from dvdgan_tf.data import pipeline
+    from dvdgan_tf.training import loop
+    from dvdgan_tf.training.run import NonFiniteError
+    from dvdgan_tf.training.strategies import make_strategy
+
+    try:
+        config.parse(FLAGS.gin_file, FLAGS.gin_param)
+        strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
+        loop.train(FLAGS.workdir, strategy, pipeline.batches)
+    except (ValueError, OSError) as error:
+        fail(config.one_line(error), 2)
+    except NonFiniteError as error:
+        fail(str(error), 1)
+
+
+def fail(sentence, code):
+    """Ends the program with one sentence."""
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    app.run(main)

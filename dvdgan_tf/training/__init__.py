@@ -1,0 +1,1 @@
+"""The training loop: one step, when to log and save, losses."""

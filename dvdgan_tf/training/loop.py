@@ -1,0 +1,128 @@
+"""When things happen in a run: start or resume, log, sample, save, stop."""
+
+import gin
+import tensorflow as tf
+
+from dvdgan_tf.training.progress import Progress
+from dvdgan_tf.training.run import Run
+from dvdgan_tf.training.samples import SampleGrid
+from dvdgan_tf.training.stopping import StopRequest
+
+
+@gin.configurable
+def train(
+    workdir,
+    strategy,
+    batches,
+    dataset=gin.REQUIRED,
+    trainer=gin.REQUIRED,
+    num_classes=None,
+    num_steps=300_000,
+    steps_per_loop=100,
+    sample_every=1_000,
+    checkpoint_every=1_000,
+    keep_checkpoints=3,
+    standing_statistics_batches=16,
+    sample_grid=SampleGrid,
+):
+    """Trains until `num_steps`, from the newest checkpoint if there is one.
+
+    Everything is written below `workdir`; only the chief writes.
+
+    Args:
+        workdir: the run's folder.
+        strategy: a `tf.distribute.Strategy`.
+        batches: as `dvdgan_tf.data.pipeline.batches`.
+        dataset: factory of the training clips (see `data.pipeline`).
+        trainer: factory of the `Trainer`, called with the number of classes.
+        num_classes: of the networks; the dataset's own number by default.
+        num_steps: updates of G.
+        steps_per_loop: steps between two looks of Python at the run: to log,
+            to check that all is finite, and to obey a request to stop.
+        sample_every: steps between sample grids.
+        checkpoint_every: steps between checkpoints.
+        keep_checkpoints: how many of the newest are kept.
+        standing_statistics_batches: batches over which the averaged
+            generator's batch norm statistics are taken before it samples.
+        sample_grid: factory of the `SampleGrid`.
+
+    Returns:
+        The step reached.
+
+    Raises:
+        ValueError: an impossible configuration, or a checkpoint of another
+            model or other classes.
+        FileNotFoundError: the dataset is not there.
+        NonFiniteError: training has diverged.
+    """
+    for name, value in (
+        ("num_steps", num_steps),
+        ("steps_per_loop", steps_per_loop),
+        ("sample_every", sample_every),
+        ("checkpoint_every", checkpoint_every),
+    ):
+        if value < 1:
+            raise ValueError(
+                f"train.{name} must be at least 1. Received: {name}={value}"
+            )
+    source = dataset()
+    with strategy.scope():
+        trainer = trainer(_number_of_classes(source, num_classes))
+    run = Run(trainer, workdir, keep_checkpoints, sample_grid(trainer))
+    run.start(source.class_names)
+    source.prepare()
+    trainer.randomness.follow_labels(source.label_counts)
+    iterator = iter(_distribute(batches, source, trainer))
+    progress = Progress(int(trainer.step), num_steps)
+    if int(trainer.step) == 0:
+        run.sample(standing_statistics_batches)
+    with StopRequest(strategy) as stop:
+        while int(trainer.step) < num_steps and not stop.agreed():
+            step = int(trainer.step)
+            until = min(
+                num_steps,
+                _next_multiple(step, steps_per_loop),
+                _next_multiple(step, sample_every),
+                _next_multiple(step, checkpoint_every),
+            )
+            history = trainer.run(iterator, tf.constant(until - step)).numpy()
+            run.log(step, history, progress)
+            if until % sample_every == 0 or until == num_steps:
+                run.sample(standing_statistics_batches)
+            if until % checkpoint_every == 0 or until == num_steps:
+                run.save()
+    run.finish(stop.received)
+    return int(trainer.step)
+
+
+def _next_multiple(step, every):
+    return (step // every + 1) * every
+
+
+def _number_of_classes(source, num_classes):
+    found = len(source.class_names)
+    if num_classes is not None and found > num_classes:
+        raise ValueError(
+            f"NUM_CLASSES must be at least the dataset's {found} classes. "
+            f"Received: num_classes={num_classes}"
+        )
+    return num_classes or found
+
+
+def _distribute(batches, source, trainer):
+    """Each process reads its own slices of the global batches."""
+    start = int(trainer.step) * trainer.d_steps
+
+    def pipeline(context):
+        return batches(
+            source,
+            trainer.batch_size,
+            trainer.seed,
+            start_batch=start,
+            pipeline_id=context.input_pipeline_id,
+            num_pipelines=context.num_input_pipelines,
+            replicas_per_pipeline=context.num_replicas_in_sync
+            // context.num_input_pipelines,
+        )
+
+    return trainer.strategy.distribute_datasets_from_function(pipeline)

@@ -1,0 +1,225 @@
+"""A run's folder: what is read from it at the start and written to it."""
+
+import difflib
+import json
+import os
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from dvdgan_tf.training.checkpoints import Checkpoints, step_of
+from dvdgan_tf.training.summaries import (
+    Summaries,
+    count_parameters,
+    largest_spectral_weights,
+    parameter_table,
+)
+from dvdgan_tf.training.trainer import METRICS
+
+
+class NonFiniteError(RuntimeError):
+    """A loss or a gradient is no longer a finite number."""
+
+
+class Run:
+    """The folder `workdir` of a training run.
+
+    It holds `operative_config.gin`, `classes.json`, `ckpt/`, event files,
+    `metrics.jsonl` and `samples/`. In a multi-worker run all workers read it
+    (it is on a shared file system) and only the chief writes.
+
+    Args:
+        trainer: a `Trainer`.
+        workdir: path; created if missing.
+        keep_checkpoints: how many of the newest are kept.
+        grid: a `SampleGrid`.
+    """
+
+    def __init__(self, trainer, workdir, keep_checkpoints, grid):
+        self.trainer = trainer
+        self.workdir = workdir
+        self.grid = grid
+        self.is_chief = trainer.strategy.extended.should_checkpoint
+        self.checkpoints = Checkpoints(
+            trainer, os.path.join(workdir, "ckpt"), keep_checkpoints
+        )
+        self.sigmas = largest_spectral_weights(trainer.networks[:3])
+        self.summaries = None
+        self.sample_paths = []
+
+    @property
+    def step(self):
+        """The trainer's step, as a number."""
+        return int(self.trainer.step)
+
+    def start(self, class_names):
+        """Resumes from the newest checkpoint, or begins a new run.
+
+        Args:
+            class_names: of the dataset, in the order of the labels.
+
+        Raises:
+            ValueError: the run was started with other classes or another
+                model; nothing has been written then.
+        """
+        resumed = self.checkpoints.latest() is not None
+        if resumed:
+            _check_class_names(self._path("classes.json"), class_names)
+            path = self.checkpoints.restore()
+            self.say(f"Resumed from {path} at step {self.step}.")
+        if not self.is_chief:
+            return
+        os.makedirs(self.workdir, exist_ok=True)
+        config = gin.operative_config_str()
+        if resumed:
+            self._print_differences(config)
+        _write(self._path("operative_config.gin"), config)
+        _write(self._path("classes.json"), json.dumps(list(class_names)))
+        self.summaries = Summaries(self.workdir, self.step)
+        networks = self.trainer.networks[:3]
+        self.summaries.text(self.step, "config", f"```\n{config}\n```")
+        self.summaries.text(self.step, "parameters", parameter_table(networks))
+        counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
+        self.say(f"Parameters: {', '.join(counts)}.")
+
+    def log(self, first_step, history, progress):
+        """Reports the steps since the last look, if all is finite.
+
+        Args:
+            first_step: the step before the first of them.
+            history: [steps, len(METRICS)], as `Trainer.run` returns.
+            progress: a `Progress`.
+
+        Raises:
+            NonFiniteError: a loss or a gradient is not finite.
+        """
+        self._check_finite(first_step, history)
+        rate = progress.advance(self.step)
+        values = dict(zip(METRICS, history.mean(0).tolist(), strict=True))
+        losses = {
+            short: values[f"loss/{name}"]
+            for short, name in (
+                ("D_S", "d_spatial"),
+                ("D_T", "d_temporal"),
+                ("G", "g"),
+            )
+        }
+        self.say(progress.line(rate, losses))
+        if not self.is_chief:
+            return
+        clips = self.trainer.batch_size * self.trainer.d_steps
+        values["speed/steps_per_second"] = rate
+        values["speed/real_clips_per_second"] = rate * clips
+        for path, weight in self.sigmas.items():
+            values[f"sigma/{path}"] = float(weight.sigma())
+        self.summaries.scalars(self.step, values)
+
+    def _check_finite(self, first_step, history):
+        bad = np.argwhere(~np.isfinite(history))
+        if len(bad):
+            row, column = bad[0]
+            good = self.checkpoints.latest()
+            raise NonFiniteError(
+                f"{METRICS[column]} is {history[row, column]} at step "
+                f"{first_step + row + 1}; the last good checkpoint is "
+                f"{good or 'missing: none was written yet'}. Nothing was "
+                "saved; lower the learning rates, use float32, or resume "
+                "with another Trainer.seed."
+            )
+
+    def sample(self, standing_statistics_batches):
+        """Writes the sample grids of the live and the averaged generator.
+
+        Args:
+            standing_statistics_batches: batches for the statistics of the
+                averaged generator.
+        """
+        self.trainer.update_standing_statistics(
+            tf.constant(standing_statistics_batches)
+        )
+        if not self.is_chief:
+            return
+        for ema in (False, True):
+            image, self.sample_paths = self.grid.write(
+                self._path("samples"), self.step, ema
+            )
+            name = "samples/ema" if ema else "samples/live"
+            self.summaries.image(self.step, name, image)
+
+    def save(self):
+        """Writes a checkpoint."""
+        if self.is_chief:
+            self.checkpoints.save(self.step)
+
+    def finish(self, stopped_by):
+        """Saves what is not saved, and prints where everything is.
+
+        Args:
+            stopped_by: name of the signal that stopped the run, or None.
+        """
+        latest = self.checkpoints.latest()
+        if latest is None or step_of(latest) < self.step:
+            self.save()
+        if stopped_by:
+            self.say(
+                f"Stopped by {stopped_by} at step {self.step}; the same "
+                "command resumes."
+            )
+        if self.sample_paths:
+            png, gif, mp4 = self.sample_paths
+            self.say(f"Sample grid:      {png}")
+            self.say(f"Animated samples: {gif}")
+            self.say(f"                  {mp4}")
+        self.say(f"Event files:      {self.workdir} (tensorboard --logdir)")
+        self.say(f"Checkpoint:       {self.checkpoints.latest()}")
+
+    def say(self, line):
+        """Prints a line, on the chief."""
+        if self.is_chief:
+            print(line, flush=True)
+
+    def _path(self, name):
+        return os.path.join(self.workdir, name)
+
+    def _print_differences(self, config):
+        try:
+            with open(self._path("operative_config.gin")) as file:
+                old = file.read()
+        except FileNotFoundError:
+            return
+        differences = [
+            line
+            for line in difflib.ndiff(_bindings(old), _bindings(config))
+            if line[0] in "+-"
+        ]
+        if differences:
+            self.say("The configuration differs from this run's earlier one:")
+            self.say("\n".join(f"  {line}" for line in differences))
+
+
+def _bindings(config):
+    """The lines of a gin config that are not comments, sorted."""
+    lines = (line.strip() for line in config.splitlines())
+    return sorted(line for line in lines if line and line[0] != "#")
+
+
+def _check_class_names(path, class_names):
+    try:
+        with open(path) as file:
+            old = json.load(file)
+    except FileNotFoundError:
+        return
+    if old != list(class_names):
+        raise ValueError(
+            f"The dataset's classes are not those of {path}: "
+            f"{len(class_names)} now, {len(old)} then, or in another order; "
+            "labels would change their meaning. Use the same classes, or "
+            "another --workdir."
+        )
+
+
+def _write(path, text):
+    with open(path + ".tmp", "w") as file:
+        file.write(text)
+    os.replace(path + ".tmp", path)

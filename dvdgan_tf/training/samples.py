@@ -1,0 +1,95 @@
+"""Sample grids of a run: fixed z per class, written as PNG, GIF and MP4."""
+
+import os
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from dvdgan_tf import video_io
+
+
+@gin.register
+class SampleGrid:
+    """Draws the same (z, y) at every call: a row of samples per class.
+
+    Args:
+        trainer: a `Trainer`.
+        num_classes: classes shown, spread evenly over all of them.
+        samples_per_class: samples of each.
+        fps: frames per second of GIF and MP4.
+        seed: of the fixed z.
+    """
+
+    def __init__(
+        self,
+        trainer,
+        num_classes=10,
+        samples_per_class=4,
+        fps=12,
+        seed=0,
+    ):
+        self.trainer = trainer
+        self.fps = fps
+        generator = trainer.generator
+        num_classes = min(num_classes, generator.num_classes)
+        self.classes = np.linspace(
+            0, generator.num_classes - 1, num_classes
+        ).astype(np.int32)
+        shape = (num_classes, samples_per_class, generator.z_dim)
+        z = np.random.default_rng(seed).standard_normal(shape)
+        self.z = z.astype(np.float32)
+
+    def draw(self, ema):
+        """Samples of all shown classes.
+
+        Args:
+            ema: whether the averaged or the live generator samples.
+
+        Returns:
+            uint8 [classes, samples, T, H, W, 3]
+        """
+        rows = [
+            self.trainer.sample(
+                tf.constant(z), tf.fill([len(z)], int(label)), ema
+            )
+            for z, label in zip(self.z, self.classes, strict=True)
+        ]
+        return video_io.to_uint8(np.stack(rows))
+
+    def write(self, directory, step, ema):
+        """Draws and writes a step's files into a folder.
+
+        Returns:
+            The still grid, uint8 [H, W, 3] (a row of frames per class, of
+            its first sample), and the paths of PNG, GIF and MP4.
+        """
+        videos = self.draw(ema)
+        kind = "ema" if ema else "live"
+        stem = os.path.join(directory, f"step_{step:08d}_{kind}")
+        paths = [f"{stem}.{ending}" for ending in ("png", "gif", "mp4")]
+        os.makedirs(directory, exist_ok=True)
+        still = still_grid(videos)
+        clip = video_io.tile(
+            videos.reshape(-1, *videos.shape[2:]), columns=videos.shape[1]
+        )
+        video_io.write_png(paths[0], still)
+        video_io.write_gif(paths[1], clip, self.fps)
+        video_io.write_mp4(paths[2], clip, self.fps)
+        return still, paths
+
+
+def still_grid(videos, max_frames=12):
+    """Rows of frames: the first sample of each class over time.
+
+    Args:
+        videos: uint8 [classes, samples, T, H, W, 3].
+        max_frames: columns at most, spread evenly over T.
+
+    Returns:
+        uint8 [height, width, 3]
+    """
+    columns = min(max_frames, videos.shape[2])
+    frames = np.linspace(0, videos.shape[2] - 1, columns).astype(int)
+    rows = videos[:, 0, frames]
+    return video_io.tile(rows.reshape(-1, *rows.shape[2:]), columns=columns)

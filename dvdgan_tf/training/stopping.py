@@ -1,0 +1,54 @@
+"""Clean stops: SIGTERM and Ctrl-C become a request that the loop obeys."""
+
+import signal
+
+import tensorflow as tf
+
+
+class StopRequest:
+    """While entered, turns the first SIGTERM or SIGINT into a request.
+
+    A second one has its usual effect.
+
+    Args:
+        strategy: workers of a `MultiWorkerMirroredStrategy` stop together as
+            soon as one of them is asked to.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, strategy):
+        self.strategy = strategy
+        self.received = None
+        self._previous = {}
+
+    def __enter__(self):
+        for number in self.SIGNALS:
+            self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_):
+        self._restore()
+
+    def _receive(self, number, _):
+        self.received = signal.Signals(number).name
+        print(f"{self.received}: will save and stop after this loop.")
+        self._restore()
+
+    def _restore(self):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def agreed(self):
+        """Whether to stop now; the same answer on all workers."""
+        requested = self.received is not None
+        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            requested = bool(self._sum(tf.constant(float(requested))))
+        if requested and self.received is None:
+            self.received = "another worker"
+        return requested
+
+    @tf.function(reduce_retracing=True)
+    def _sum(self, flag):
+        flags = self.strategy.run(tf.identity, args=(flag,))
+        return self.strategy.reduce("SUM", flags, axis=None)

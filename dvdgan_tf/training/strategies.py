@@ -1,0 +1,63 @@
+"""The `tf.distribute` strategies by the names of the command line."""
+
+import os
+
+import tensorflow as tf
+
+
+def make_strategy(name="auto", tpu=""):
+    """Creates a strategy.
+
+    Args:
+        name: "one_device", "mirrored" (all GPUs of this machine, or all
+            logical CPUs if it has none), "multi_worker" (TF_CONFIG names the
+            workers), "tpu", or "auto": multi_worker if TF_CONFIG is set,
+            mirrored on more than one GPU, else one_device.
+        tpu: address for the TPU resolver.
+
+    Returns:
+        A `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: there is no such device, or TF_CONFIG is missing.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    if name == "auto":
+        if os.environ.get("TF_CONFIG"):
+            name = "multi_worker"
+        else:
+            name = "mirrored" if len(gpus) > 1 else "one_device"
+    if name == "one_device":
+        return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
+    if name == "mirrored":
+        devices = gpus or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([d.name for d in devices])
+    if name == "multi_worker":
+        return _multi_worker()
+    if name == "tpu":
+        return _tpu(tpu)
+    raise ValueError(f"There is no strategy {name!r}.")
+
+
+def _multi_worker():
+    if not os.environ.get("TF_CONFIG"):
+        raise ValueError(
+            "--strategy=multi_worker needs the environment variable "
+            'TF_CONFIG, such as {"cluster": {"worker": ["host1:2222", '
+            '"host2:2222"]}, "task": {"type": "worker", "index": 0}}.'
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu(address):
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(address)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"No TPU was found at --tpu={address!r} ({reason}); give the "
+            "TPU's name or its grpc:// address, or 'local' on a TPU VM."
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)

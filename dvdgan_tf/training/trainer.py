@@ -1,0 +1,340 @@
+"""How DVD-GAN trains: one step, on any `tf.distribute` strategy."""
+
+import gin
+import keras
+import tensorflow as tf
+
+from dvdgan_tf.training import losses
+from dvdgan_tf.training.randomness import Randomness
+
+# What a step returns, in this order. Gradient norms are sums over replicas
+# of the norms of their shares: exact on one replica, an upper bound on more.
+METRICS = (
+    "loss/d_spatial",
+    "loss/d_temporal",
+    "score/spatial_real",
+    "score/spatial_fake",
+    "score/temporal_real",
+    "score/temporal_fake",
+    "gradient_norm/d_spatial",
+    "gradient_norm/d_temporal",
+    "loss/g",
+    "gradient_norm/g",
+)
+
+# The first of them belong to an update of D, the rest to that of G.
+NUM_D_METRICS = 8
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@gin.register
+class Trainer:
+    """The networks, their optimizers, and the step that updates them.
+
+    One step is `d_steps` updates of both discriminators and one of the
+    generator, each with fresh z, y and frames for D_S, the former each with a
+    fresh real batch. Everything random is a function of (seed, step), drawn
+    for the global batch and sliced by replica: a run is resumed from its step
+    count alone, and its numbers do not depend on the number of replicas.
+
+    To be constructed inside `strategy.scope()`.
+
+    Args:
+        num_classes: of the networks.
+        generator: class or factory of G, called with (num_classes, dtype).
+        spatial_discriminator: of D_S, likewise.
+        temporal_discriminator: of D_T, likewise.
+        batch_size: examples per update over all replicas.
+        d_steps: updates of D per update of G.
+        learning_rate_g: Adam's, constant.
+        learning_rate_d: Adam's, constant.
+        beta_1: Adam's.
+        beta_2: Adam's.
+        adam_epsilon: Adam's.
+        ema_decay: of the averaged generator.
+        ema_start_step: until this step the average is the live generator.
+        orthogonal_regularization: beta of BigGAN's penalty on G; 0 for none.
+        precision: "float32", or "mixed_bfloat16": activations in bfloat16;
+            parameters, optimizer state, vectors of the spectral norm, batch
+            norm statistics and losses in float32.
+        jit_compile: whether each replica's step is compiled by XLA.
+        seed: of z, y and the frames for D_S.
+
+    Raises:
+        ValueError: an argument, or a combination of them, is impossible.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        generator=gin.REQUIRED,
+        spatial_discriminator=gin.REQUIRED,
+        temporal_discriminator=gin.REQUIRED,
+        batch_size=512,
+        d_steps=2,
+        learning_rate_g=1e-4,
+        learning_rate_d=5e-4,
+        beta_1=0.0,
+        beta_2=0.999,
+        adam_epsilon=1e-8,
+        ema_decay=0.9999,
+        ema_start_step=20_000,
+        orthogonal_regularization=0.0,
+        precision="float32",
+        jit_compile=False,
+        seed=0,
+    ):
+        self.strategy = tf.distribute.get_strategy()
+        self.batch_size = batch_size
+        self.d_steps = d_steps
+        self.ema_decay = ema_decay
+        self.ema_start_step = ema_start_step
+        self.orthogonal_regularization = orthogonal_regularization
+        self.seed = seed
+        self.jit_compile = jit_compile
+        self._check_arguments(precision)
+        shared = dict(num_classes=num_classes, dtype=precision)
+        self.generator = generator(name="generator", **shared)
+        self.ema_generator = generator(name="ema_generator", **shared)
+        self.d_spatial = spatial_discriminator(**shared)
+        self.d_temporal = temporal_discriminator(**shared)
+        self._check_frames()
+        self.randomness = Randomness(seed, batch_size, self.generator)
+        self.networks = (
+            self.generator,
+            self.d_spatial,
+            self.d_temporal,
+            self.ema_generator,
+        )
+        for network in self.networks:
+            network.build()
+        self._d_variables = [
+            *self.d_spatial.trainable_variables,
+            *self.d_temporal.trainable_variables,
+        ]
+        adam = dict(beta_1=beta_1, beta_2=beta_2, epsilon=adam_epsilon)
+        self.optimizer_g = keras.optimizers.Adam(
+            learning_rate_g, name="optimizer_g", **adam
+        )
+        self.optimizer_d = keras.optimizers.Adam(
+            learning_rate_d, name="optimizer_d", **adam
+        )
+        self.optimizer_g.build(self.generator.trainable_variables)
+        self.optimizer_d.build(self._d_variables)
+        self.step = tf.Variable(0, dtype=tf.int64, name="step")
+        self._copy_to_ema()
+
+    def _check_arguments(self, precision):
+        replicas = self.strategy.num_replicas_in_sync
+        if self.batch_size < 1 or self.batch_size % replicas:
+            raise ValueError(
+                "BATCH_SIZE must be a positive multiple of the number of "
+                f"replicas, {replicas}. Received: batch_size={self.batch_size}"
+            )
+        if self.d_steps < 1:
+            raise ValueError(
+                "Trainer.d_steps must be at least 1. "
+                f"Received: d_steps={self.d_steps}"
+            )
+        if precision not in PRECISIONS:
+            raise ValueError(
+                f"Trainer.precision must be one of {', '.join(PRECISIONS)}. "
+                f"Received: precision={precision!r}"
+            )
+
+    def _check_frames(self):
+        num_frames, k = self.generator.num_frames, self.d_spatial.k
+        if k > num_frames:
+            raise ValueError(
+                "SpatialDiscriminator.k must be at most NUM_FRAMES = "
+                f"{num_frames}. Received: k={k}"
+            )
+        self.d_temporal.check_num_frames(num_frames)
+
+    def _copy_to_ema(self):
+        for average, live in zip(
+            self.ema_generator.variables, self.generator.variables, strict=True
+        ):
+            average.assign(live)
+
+    def variables(self):
+        """All variables of the run, by unique name: {name: variable}."""
+        variables = {"step": self.step}
+        for owner in (*self.networks, self.optimizer_g, self.optimizer_d):
+            for variable in owner.variables:
+                if variable.path in variables:
+                    raise ValueError(
+                        f"Two variables are named {variable.path!r}; give "
+                        "each layer of a network its own name."
+                    )
+                variables[variable.path] = variable
+        return variables
+
+    @tf.function(reduce_retracing=True)
+    def run(self, iterator, num_steps):
+        """Runs steps without returning to Python between them.
+
+        Args:
+            iterator: of distributed batches (uint8 [b, T, H, W, 3], integer
+                labels [b]), b examples per replica.
+            num_steps: integer tensor, so that its value causes no retracing.
+
+        Returns:
+            [num_steps, len(METRICS)], float32.
+        """
+        history = tf.TensorArray(
+            tf.float32, num_steps, element_shape=[len(METRICS)]
+        )
+        for i in tf.range(num_steps):
+            step = self.step.read_value()
+            d_metrics = tf.zeros([NUM_D_METRICS])
+            # A graph loop, so that the update is traced only once.
+            for update in tf.range(self.d_steps):
+                d_metrics += self._on_replicas(
+                    self._d_update, next(iterator), step, update
+                )
+            d_metrics /= float(self.d_steps)
+            g_metrics = self._on_replicas(self._g_update, step)
+            history = history.write(i, tf.concat([d_metrics, g_metrics], 0))
+            self.step.assign_add(1)
+        return history.stack()
+
+    def _on_replicas(self, update, *args):
+        """Runs an update on all replicas; returns the sum of its metrics."""
+        update = tf.autograph.experimental.do_not_convert(update)
+        if self.jit_compile:
+            update = tf.function(update, jit_compile=True)
+        metrics = self.strategy.run(update, args=args)
+        return self.strategy.reduce("SUM", metrics, axis=None)
+
+    def _d_update(self, batch, step, update):
+        """Updates D_S and D_T; returns the first `NUM_D_METRICS` metrics."""
+        videos, labels = batch
+        real = tf.cast(videos, tf.float32) / 127.5 - 1.0
+        z, y, real_noise, fake_noise = self.randomness.draw(step, update)
+        fake = tf.stop_gradient(self.generator(z, y, training=True))
+        # One batch of real and fake: one pass, one power iteration.
+        videos = tf.concat([real, fake], 0)
+        labels = tf.concat([tf.cast(labels, y.dtype), y], 0)
+        noise = tf.concat([real_noise, fake_noise], 0)
+        with tf.GradientTape() as tape:
+            scores = self._scores(videos, labels, noise)
+            halves = [tf.split(score, 2) for score in scores]
+            terms = [
+                losses.discriminator_hinge(real, fake, self.batch_size)
+                for real, fake in halves
+            ]
+            loss = tf.add_n(terms)
+        gradients = tape.gradient(loss, [v.value for v in self._d_variables])
+        self.optimizer_d.apply(gradients, self._d_variables)
+        split = len(self.d_spatial.trainable_variables)
+        means = [
+            tf.reduce_sum(half) / self.batch_size
+            for pair in halves
+            for half in pair
+        ]
+        norms = [
+            tf.linalg.global_norm(gradients[:split]),
+            tf.linalg.global_norm(gradients[split:]),
+        ]
+        return tf.stack([*terms, *means, *norms])
+
+    def _g_update(self, step):
+        """Updates G, then its average; returns the other metrics."""
+        variables = self.generator.trainable_variables
+        z, y, noise, _ = self.randomness.draw(step, self.d_steps)
+        with tf.GradientTape() as tape:
+            videos = self.generator(z, y, training=True)
+            terms = [
+                losses.generator_hinge(score, self.batch_size)
+                for score in self._scores(videos, y, noise)
+            ]
+            loss = hinge = tf.add_n(terms)
+            if self.orthogonal_regularization:
+                weights = [
+                    tf.convert_to_tensor(v)
+                    for v in variables
+                    if len(v.shape) >= 2
+                    and v is not self.generator.class_embedding
+                ]
+                # Gradients are summed over replicas, and this term is the
+                # same on each.
+                loss += (
+                    self.orthogonal_regularization
+                    * losses.orthogonal_regularization(weights)
+                    / self.strategy.num_replicas_in_sync
+                )
+        gradients = tape.gradient(loss, [v.value for v in variables])
+        self.optimizer_g.apply(gradients, variables)
+        self._update_ema(step)
+        return tf.stack([hinge, tf.linalg.global_norm(gradients)])
+
+    def _scores(self, videos, y, noise):
+        """Scores of D_S on k drawn frames and of D_T, [B] each."""
+        frames = self.d_spatial.draw_frames(videos, noise)
+        return (
+            self.d_spatial(frames, y, training=True),
+            self.d_temporal(videos, y, training=True),
+        )
+
+    def _update_ema(self, step):
+        """e <- d e + (1 - d) w for weights; other state is copied."""
+        decay = tf.where(step < self.ema_start_step, 0.0, self.ema_decay)
+        for average, live in zip(
+            self.ema_generator.trainable_variables,
+            self.generator.trainable_variables,
+            strict=True,
+        ):
+            old, new = _tensors([average, live])
+            average.value.assign(decay * old + (1.0 - decay) * new)
+        for average, live in zip(
+            self.ema_generator.non_trainable_variables,
+            self.generator.non_trainable_variables,
+            strict=True,
+        ):
+            average.value.assign(tf.convert_to_tensor(live))
+
+    @tf.function(reduce_retracing=True)
+    def update_standing_statistics(self, num_batches, truncation=1.0):
+        """Recomputes the averaged generator's batch norm statistics.
+
+        Args:
+            num_batches: integer tensor, batches of `batch_size` samples.
+            truncation: sigma, the standard deviation of z.
+        """
+        for i in tf.range(num_batches):
+            self.strategy.run(self._accumulate, args=(i, truncation))
+
+    def _accumulate(self, i, truncation):
+        # Negative step numbers: draws that no training step makes.
+        z, y, _, _ = self.randomness.draw(-1 - tf.cast(i, tf.int64), 0)
+        n = tf.cast(i + 1, tf.float32)
+        self.ema_generator.accumulate_standing_statistics(z * truncation, y, n)
+
+    def sample(self, z, y, ema=True):
+        """Samples in inference mode.
+
+        Args:
+            z: [B, z_dim], already truncated.
+            y: class ids, integer [B].
+            ema: whether the averaged or the live generator samples.
+
+        Returns:
+            [B, T, H, W, 3], float32 in [-1, 1].
+        """
+        run = self._sample_ema if ema else self._sample_live
+        videos = self.strategy.run(run, args=(z, y))
+        return self.strategy.experimental_local_results(videos)[0]
+
+    @tf.function(reduce_retracing=True)
+    def _sample_ema(self, z, y):
+        return self.ema_generator(z, y, training=False)
+
+    @tf.function(reduce_retracing=True)
+    def _sample_live(self, z, y):
+        return self.generator(z, y, training=False)
+
+
+def _tensors(variables):
+    return [tf.convert_to_tensor(variable) for variable in variables]

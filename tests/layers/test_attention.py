@@ -1,0 +1,88 @@
+import numpy as np
+import numpy_layers as oracle
+import pytest
+import tensorflow as tf
+
+from dvdgan_tf.layers.attention import SelfAttention
+
+SHAPE = (2, 3, 4, 6, 16)  # B, T, H, W, C
+
+
+def build(random=True, **kwargs):
+    layer = SelfAttention(**kwargs)
+    layer.build(SHAPE)
+    if random:
+        oracle.randomize(layer)
+        layer.gamma.assign(0.7)
+    return layer
+
+
+def inputs():
+    return np.random.default_rng(1).normal(size=SHAPE).astype("float32")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_equals_numpy(training):
+    layer = build()
+    x = inputs()
+    w = oracle.Weights(layer, iterations=int(training))
+    expected = oracle.attention(x.astype("float64"), w)
+    outputs = layer(x, training=training)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-4)
+    assert np.abs(expected - x).max() > 0.05
+
+
+def test_identity_at_the_start():
+    x = inputs()
+    np.testing.assert_array_equal(build(random=False)(x, training=True), x)
+
+
+def test_four_spectral_kernels_and_gamma():
+    shapes = {v.path.split("/", 1)[1]: v.shape for v in build().variables}
+    assert shapes == {
+        "theta/kernel": (1, 1, 16, 2),
+        "theta/kernel_u": (2,),
+        "phi/kernel": (1, 1, 16, 2),
+        "phi/kernel_u": (2,),
+        "g/kernel": (1, 1, 16, 8),
+        "g/kernel_u": (8,),
+        "o/kernel": (1, 1, 8, 16),
+        "o/kernel_u": (16,),
+        "gamma": (),
+    }
+
+
+def test_frames_and_examples_do_not_mix_but_positions_do():
+    layer = build()
+    x = inputs()
+    reference = layer(x).numpy()
+    x[0, 1, 0, 0] += 3.0
+    changed = layer(x).numpy()
+    difference = np.abs(changed - reference).max(-1)
+    assert difference[0, 1].min() > 1e-6
+    difference[0, 1] = 0.0
+    np.testing.assert_allclose(difference, 0.0, atol=1e-6)
+
+
+def test_evaluation_changes_no_variable():
+    layer = build()
+    before = oracle.values(layer)
+    layer(inputs())
+    oracle.assert_unchanged(layer, before)
+
+
+def test_mixed_precision():
+    layer = build(dtype="mixed_bfloat16")
+    outputs = layer(inputs(), training=True)
+    assert outputs.dtype == tf.bfloat16
+    assert {v.dtype for v in layer.variables} == {"float32"}
+    expected = build()(inputs(), training=True).numpy()
+    np.testing.assert_allclose(
+        tf.cast(outputs, "float32"), expected, atol=0.03 * np.ptp(expected)
+    )
+
+
+def test_too_few_channels_raise():
+    with pytest.raises(ValueError, match="channels=4") as info:
+        SelfAttention().build((None, None, 4, 4, 4))
+    assert "\n" not in str(info.value)

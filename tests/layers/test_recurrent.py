@@ -1,0 +1,185 @@
+import numpy as np
+import numpy_layers as oracle
+import pytest
+import tensorflow as tf
+
+from dvdgan_tf.layers.recurrent import ConvGRU
+from dvdgan_tf.layers.spectral import SpectralNorm
+
+CHANNELS = 3
+SHAPE = (2, 4, 4, 6, CHANNELS)  # B, T, H, W, C
+CLOSE = dict(rtol=2e-3, atol=1e-4)
+
+
+def build(random=True, **kwargs):
+    unit = ConvGRU(**kwargs)
+    unit.build(SHAPE)
+    if random:
+        oracle.randomize(unit)
+    return unit
+
+
+def normal(*shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("with_state", [False, True])
+@pytest.mark.parametrize("iterations", [0, 1, 2])
+def test_equals_the_papers_four_lines(with_state, iterations):
+    unit = build(spectral_norm=SpectralNorm(max(iterations, 1)))
+    x = normal(*SHAPE)
+    state = normal(2, 4, 6, CHANNELS, seed=2) if with_state else None
+    expected = oracle.conv_gru(
+        x.astype("float64"), oracle.Weights(unit, iterations), state
+    )
+    outputs = unit(
+        x, num_frames=4, initial_state=state, training=iterations > 0
+    )
+    assert outputs.shape == SHAPE
+    np.testing.assert_allclose(outputs, expected, **CLOSE)
+
+
+def test_no_state_is_the_zero_state():
+    unit = build()
+    x = normal(*SHAPE)
+    zeros = np.zeros((2, 4, 6, CHANNELS), "float32")
+    np.testing.assert_allclose(
+        unit(x, num_frames=4),
+        unit(x, num_frames=4, initial_state=zeros),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("with_state", [False, True])
+def test_one_input_serves_all_steps(with_state):
+    unit = build()
+    x = normal(2, 1, 4, 6, CHANNELS)
+    state = normal(2, 4, 6, CHANNELS, seed=2) if with_state else None
+    outputs = unit(x, num_frames=5, initial_state=state)
+    assert outputs.shape == (2, 5, 4, 6, CHANNELS)
+    repeated = np.repeat(x, 5, axis=1)
+    np.testing.assert_allclose(
+        outputs,
+        unit(repeated, num_frames=5, initial_state=state),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+def test_every_gate_has_its_own_kernel_u_and_bias():
+    unit = build(random=False)
+    shapes = {v.name: v.shape for v in unit.variables}
+    kernel, u = (3, 3, 2 * CHANNELS, CHANNELS), (CHANNELS,)
+    assert shapes == {
+        "reset_kernel": kernel,
+        "update_kernel": kernel,
+        "candidate_kernel": kernel,
+        "reset_kernel_u": u,
+        "update_kernel_u": u,
+        "candidate_kernel_u": u,
+        "bias": (3 * CHANNELS,),
+    }
+    np.testing.assert_array_equal(unit.bias.numpy(), 0.0)
+    for weight in unit.spectral_weights:
+        matrix = weight.weight.numpy().reshape(-1, CHANNELS)
+        np.testing.assert_allclose(
+            matrix.T @ matrix, np.eye(CHANNELS), atol=1e-5
+        )
+
+
+def bias(unit, reset=0.0, update=0.0, candidate=0.0):
+    unit.bias.assign(np.repeat([reset, update, candidate], CHANNELS))
+
+
+def test_open_update_gate_keeps_the_old_state():
+    unit = build()
+    state = normal(2, 4, 6, CHANNELS, seed=2)
+    bias(unit, update=100.0)
+    outputs = unit(normal(*SHAPE), num_frames=4, initial_state=state)
+    np.testing.assert_array_equal(outputs, np.stack([state] * 4, 1))
+
+
+def test_closed_update_gate_takes_the_candidate_which_is_a_relu():
+    unit = build()
+    bias(unit, update=-100.0, candidate=5.0)
+    outputs = unit(normal(*SHAPE), num_frames=4).numpy()
+    assert outputs.min() >= 0.0
+    assert outputs.max() > 4.0  # Not a tanh.
+    bias(unit, update=-100.0, candidate=-100.0)
+    np.testing.assert_array_equal(unit(normal(*SHAPE), num_frames=4), 0.0)
+
+
+def test_closed_reset_gate_hides_the_state_from_the_candidate():
+    unit = build()
+    bias(unit, reset=-100.0, update=-100.0, candidate=1.0)
+    x = normal(*SHAPE)
+    states = normal(2, 2, 4, 6, CHANNELS, seed=2)
+    first, second = (
+        unit(x, num_frames=4, initial_state=state) for state in states
+    )
+    np.testing.assert_array_equal(first, second)
+    bias(unit, reset=100.0, update=-100.0, candidate=1.0)
+    first, second = (
+        unit(x, num_frames=4, initial_state=state) for state in states
+    )
+    assert np.abs(first - second).max() > 0.1
+
+
+def test_frames_depend_on_no_later_input_but_on_all_earlier_ones():
+    unit = build()
+    x = normal(*SHAPE)
+    reference = unit(x, num_frames=4).numpy()
+    for t in range(4):
+        changed = x.copy()
+        changed[:, t] += 1.0
+        difference = np.abs(unit(changed, num_frames=4) - reference)
+        difference = difference.max((0, 2, 3, 4))
+        np.testing.assert_array_equal(difference[:t], 0.0)
+        assert difference[t:].min() > 1e-3
+
+
+def test_examples_do_not_mix():
+    unit = build()
+    x = normal(*SHAPE)
+    reference = unit(x, num_frames=4).numpy()
+    x[0] += 1.0
+    np.testing.assert_allclose(
+        unit(x, num_frames=4)[1], reference[1], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_evaluation_changes_no_variable_and_training_every_u():
+    unit = build()
+    before = oracle.values(unit)
+    unit(normal(*SHAPE), num_frames=4)
+    oracle.assert_unchanged(unit, before)
+    unit(normal(*SHAPE), num_frames=4, training=True)
+    for v in unit.variables:
+        same = np.array_equal(v.numpy(), before[v.path])
+        assert same != v.name.endswith("_u")
+
+
+def test_gradient_is_orthogonal_to_each_kernel():
+    unit = build()
+    kernels = [w.weight.value for w in unit.spectral_weights]
+    cotangent = normal(*SHAPE, seed=3)
+    with tf.GradientTape() as tape:
+        outputs = unit(normal(*SHAPE), num_frames=4, training=True)
+        loss = tf.reduce_sum(outputs * cotangent)
+    for kernel, grad in zip(kernels, tape.gradient(loss, kernels), strict=True):
+        scale = np.linalg.norm(grad) * np.linalg.norm(kernel)
+        assert scale > 0.1
+        assert abs(np.vdot(grad, kernel)) < 1e-4 * scale
+
+
+def test_mixed_precision():
+    unit, reference = build(dtype="mixed_bfloat16"), build()
+    x = normal(*SHAPE)
+    outputs = unit(x, num_frames=4, training=True)
+    assert outputs.dtype == tf.bfloat16
+    assert {v.dtype for v in unit.variables} == {"float32"}
+    expected = reference(x, num_frames=4, training=True).numpy()
+    np.testing.assert_allclose(
+        tf.cast(outputs, "float32"), expected, atol=0.03 * np.ptp(expected)
+    )
