@@ -38,18 +38,16 @@ class VideoFolder:
         num_workers: decoding processes; as many as there are CPUs if None.
 
     Attributes:
-        num_examples: usable videos.
         num_frames: as given.
         resolution: as given.
         class_names: list of str.
+        num_examples: usable videos; this and what follows once prepared.
         label_counts: int64 [classes], usable videos of each class.
         skipped: list of (path relative to `data_dir`, reason).
 
     Raises:
         FileNotFoundError: there is no `data_dir`, or no class folder in it.
-        ValueError: no video is usable, or an argument is out of range.
-        OSError: the cache cannot be written.
-        ChildProcessError: a decoding process died.
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -75,16 +73,33 @@ class VideoFolder:
         self.resolution = resolution
         self.num_frames = num_frames
         self._stride = frame_stride
+        self._fit = fit
         self._flip = flip
-        data_dir = os.path.abspath(os.path.expanduser(data_dir))
-        cache_dir = os.path.abspath(os.path.expanduser(cache_dir))
-        self.class_names, files = _list_files(data_dir, cache_dir)
-        paths = [path for path, _ in files]
-        entries, reasons = _prepare(
-            paths, cache_dir, resolution, fit, num_workers
+        self._num_workers = num_workers
+        self._data_dir = os.path.abspath(os.path.expanduser(data_dir))
+        self._cache_dir = os.path.abspath(os.path.expanduser(cache_dir))
+        self.class_names, self._files = _list_files(
+            self._data_dir, self._cache_dir
         )
-        self._keep(data_dir, files, entries, reasons)
-        _report(self.skipped, len(files), data_dir)
+
+    def prepare(self):
+        """Decodes what the cache does not hold yet, and counts the clips.
+
+        Raises:
+            ValueError: no video is usable.
+            OSError: the cache cannot be written.
+            ChildProcessError: a decoding process died.
+        """
+        paths = [path for path, _ in self._files]
+        entries, reasons = _prepare(
+            paths,
+            self._cache_dir,
+            self.resolution,
+            self._fit,
+            self._num_workers,
+        )
+        self._keep(self._data_dir, self._files, entries, reasons)
+        _report(self.skipped, len(self._files), self._data_dir)
 
     def _keep(self, data_dir, files, entries, reasons):
         needed = clips.window_length(self.num_frames, self._stride)

@@ -106,16 +106,20 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
 
 def _moments(x):
     """Mean and variance [T, C] of [B, T, H, W, C] over all replicas."""
+    mean = _mean(x)
+    variance = _mean(tf.square(x - mean[:, None, None]))
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return mean, variance
+    # Var = E_r[var_r + mean_r^2] - mean^2: a single reduction.
+    moments = tf.stack([mean, variance + tf.square(mean)])
+    moments = context.all_reduce(tf.distribute.ReduceOp.MEAN, moments)
+    mean, mean_square = tf.unstack(moments)
+    # Rounding can bring the variance of a constant channel below zero.
+    return mean, tf.maximum(mean_square - tf.square(mean), 0.0)
+
+
+def _mean(x):
     # Space first, then examples: one reduction over three axes that are not
     # neighbours is several times slower on CPUs.
-    moments = [
-        tf.reduce_mean(tf.reduce_mean(power, [2, 3]), 0)
-        for power in (x, tf.square(x))
-    ]
-    context = tf.distribute.get_replica_context()
-    if context is not None and context.num_replicas_in_sync > 1:
-        moments = context.all_reduce(
-            tf.distribute.ReduceOp.MEAN, tf.stack(moments)
-        )
-    mean, mean_square = tf.unstack(moments)
-    return mean, tf.nn.relu(mean_square - tf.square(mean))
+    return tf.reduce_mean(tf.reduce_mean(x, [2, 3]), 0)

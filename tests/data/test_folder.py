@@ -19,6 +19,12 @@ ROOT = pathlib.Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"
 
 
+def prepared(*args, **kwargs):
+    source = folder.VideoFolder(*args, **kwargs)
+    source.prepare()
+    return source
+
+
 def numbered(frames, height=36, width=48):
     """Frame t is of one grey, 8 t, but for its blue left half."""
     video = np.zeros([frames, height, width, 3], np.uint8)
@@ -60,7 +66,7 @@ def cache_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def source(tree, cache_dir):
-    return folder.VideoFolder(tree, cache_dir, 32, 6, 2, num_workers=1)
+    return prepared(tree, cache_dir, 32, 6, 2, num_workers=1)
 
 
 @pytest.fixture
@@ -125,10 +131,8 @@ def blue_columns(video):
 
 def test_crop_keeps_the_shape_squash_does_not(tree, cache_dir, tmp_path):
     # Blue is the left half: of a 32x43 frame that is 21.5 columns.
-    crop = folder.VideoFolder(tree, cache_dir, 32, 6, 2, num_workers=1)
-    squash = folder.VideoFolder(
-        tree, tmp_path, 32, 6, 2, fit="squash", num_workers=1
-    )
+    crop = prepared(tree, cache_dir, 32, 6, 2, num_workers=1)
+    squash = prepared(tree, tmp_path, 32, 6, 2, fit="squash", num_workers=1)
     widths = set()
     index = tf.constant(0, tf.int64)
     for number in range(60):
@@ -143,9 +147,7 @@ def test_crop_keeps_the_shape_squash_does_not(tree, cache_dir, tmp_path):
 
 
 def test_flip_mirrors_half_of_the_clips(tree, cache_dir):
-    source = folder.VideoFolder(
-        tree, cache_dir, 32, 6, 2, flip=True, num_workers=1
-    )
+    source = prepared(tree, cache_dir, 32, 6, 2, flip=True, num_workers=1)
     load = tf.function(source.load)
     index = tf.constant(0, tf.int64)
     left = [
@@ -156,9 +158,7 @@ def test_flip_mirrors_half_of_the_clips(tree, cache_dir):
 
 
 def test_window_crop_and_flip_are_drawn_apart(tree, cache_dir):
-    source = folder.VideoFolder(
-        tree, cache_dir, 32, 6, 2, flip=True, num_workers=1
-    )
+    source = prepared(tree, cache_dir, 32, 6, 2, flip=True, num_workers=1)
     load = tf.function(source.load)
     draws = []
     for number in range(200):
@@ -180,7 +180,7 @@ def test_batches(source):
 
 def test_second_start_decodes_nothing(one_class, monkeypatch):
     data_dir, cache_dir = one_class
-    folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
+    prepared(data_dir, cache_dir, 32, 4, num_workers=1)
     (entry,) = cache_dir.iterdir()
     before = entry.stat().st_mtime_ns
 
@@ -189,18 +189,18 @@ def test_second_start_decodes_nothing(one_class, monkeypatch):
 
     monkeypatch.setattr(cache, "ProcessPoolExecutor", refuse)
     # Neither window nor stride is part of the cache.
-    again = folder.VideoFolder(data_dir, cache_dir, 32, 3, 2, num_workers=1)
+    again = prepared(data_dir, cache_dir, 32, 3, 2, num_workers=1)
     assert again.num_examples == 1 and again.skipped == []
     assert entry.stat().st_mtime_ns == before
 
 
 def test_an_interrupted_preparation_goes_on(one_class):
     data_dir, cache_dir = one_class
-    folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
+    prepared(data_dir, cache_dir, 32, 4, num_workers=1)
     (entry,) = cache_dir.iterdir()
     before = entry.stat().st_mtime_ns
     write(data_dir / "walk" / "b.mp4", 9)
-    source = folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
+    source = prepared(data_dir, cache_dir, 32, 4, num_workers=1)
     assert source.num_examples == 2 and len(list(cache_dir.iterdir())) == 2
     assert entry.stat().st_mtime_ns == before
 
@@ -283,7 +283,7 @@ def test_windows_are_read_with_the_file_not_beyond(tmp_path):
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut", "text", "header"])
 def test_damaged_cache(one_class, damage):
     data_dir, cache_dir = one_class
-    source = folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
+    source = prepared(data_dir, cache_dir, 32, 4, num_workers=1)
     (entry,) = cache_dir.iterdir()
     data = entry.read_bytes()
     entry.unlink()
@@ -302,7 +302,7 @@ def test_damaged_cache(one_class, damage):
     with pytest.raises(tf.errors.InvalidArgumentError, match="cached clip"):
         list(pipeline.batches(source, 1, seed=0).take(1))
     # The next start finds the damage and decodes the clip again.
-    folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
+    prepared(data_dir, cache_dir, 32, 4, num_workers=1)
     assert entry.read_bytes() == data
 
 
@@ -317,7 +317,7 @@ def test_the_workers_do_not_import_tensorflow():
 def test_home_is_expanded(one_class, monkeypatch):
     data_dir, _ = one_class
     monkeypatch.setenv("HOME", str(data_dir.parent))
-    source = folder.VideoFolder("~/data", "~/cache", 32, 4, num_workers=1)
+    source = prepared("~/data", "~/cache", 32, 4, num_workers=1)
     assert source.num_examples == 1
     assert len(list((data_dir.parent / "cache").iterdir())) == 1
 
@@ -325,8 +325,8 @@ def test_home_is_expanded(one_class, monkeypatch):
 def test_a_cache_inside_the_data_is_no_class(one_class):
     data_dir, _ = one_class
     cache_dir = data_dir / "cache"
-    folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
-    source = folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
+    prepared(data_dir, cache_dir, 32, 4, num_workers=1)
+    source = prepared(data_dir, cache_dir, 32, 4, num_workers=1)
     assert source.class_names == ["walk"]
 
 
@@ -343,14 +343,14 @@ def test_a_cache_inside_the_data_is_no_class(one_class):
 def test_arguments_out_of_range(tmp_path, argument, value):
     arguments = dict(resolution=32, num_frames=4) | {argument: value}
     with pytest.raises(ValueError) as error:
-        folder.VideoFolder(tmp_path, tmp_path, **arguments)
+        prepared(tmp_path, tmp_path, **arguments)
     assert argument in one_line(error) and repr(value) in one_line(error)
 
 
 def test_absent_data_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError) as error:
-        folder.VideoFolder("no/where", tmp_path, 32, 4)
+        prepared("no/where", tmp_path, 32, 4)
     assert str(tmp_path / "no" / "where") in one_line(error)
     assert "DATA_DIR/class_name/any_name.ext" in one_line(error)
     assert "--gin_param=\"DATA_DIR='/path'\"" in one_line(error)
@@ -359,14 +359,14 @@ def test_absent_data_folder(tmp_path, monkeypatch):
 def test_data_folder_without_class_folders(tmp_path):
     (tmp_path / "a.mp4").touch()
     with pytest.raises(FileNotFoundError) as error:
-        folder.VideoFolder(tmp_path, tmp_path, 32, 4)
+        prepared(tmp_path, tmp_path, 32, 4)
     assert str(tmp_path) in one_line(error)
     assert "DATA_DIR/class_name/any_name.ext" in one_line(error)
 
 
 def test_no_usable_clip(one_class):
     with pytest.raises(ValueError) as error:
-        folder.VideoFolder(*one_class, 32, 9, num_workers=1)
+        prepared(*one_class, 32, 9, num_workers=1)
     assert "8 frames, 9 needed" in one_line(error)
     assert "a.mp4" in one_line(error)
 
@@ -374,7 +374,7 @@ def test_no_usable_clip(one_class):
 def test_cache_folder_that_cannot_be_made(one_class, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError) as error:
-        folder.VideoFolder(one_class[0], tmp_path / "file" / "x", 32, 4)
+        prepared(one_class[0], tmp_path / "file" / "x", 32, 4)
     assert str(tmp_path / "file") in one_line(error)
     assert "CACHE_DIR" in one_line(error)
 
@@ -385,7 +385,7 @@ def test_full_cache_folder(one_class, monkeypatch):
 
     monkeypatch.setattr(cache, "store_all", full)
     with pytest.raises(OSError) as error:
-        folder.VideoFolder(*one_class, 32, 4)
+        prepared(*one_class, 32, 4)
     assert "No space left on device" in one_line(error)
     assert "CACHE_DIR" in one_line(error)
 
@@ -405,7 +405,7 @@ def test_a_process_that_dies_is_one_sentence(one_class, monkeypatch):
     deadly = importlib.import_module("deadly_decoder")
     monkeypatch.setattr(cache, "_store", deadly.die)
     with pytest.raises(ChildProcessError) as error:
-        folder.VideoFolder(data_dir, cache_dir, 32, 4, num_workers=1)
+        prepared(data_dir, cache_dir, 32, 4, num_workers=1)
     assert "a.mp4" in one_line(error) and "num_workers=1" in one_line(error)
 
 
@@ -438,7 +438,7 @@ def test_real_clips(tmp_path):
         shutil.copy(
             REAL / "weizmann" / action / name, tmp_path / "data" / action
         )
-    source = folder.VideoFolder(
+    source = prepared(
         tmp_path / "data", tmp_path / "cache", 64, 16, 2, num_workers=2
     )
     assert source.class_names == ["bend", "run", "walk"]
