@@ -52,7 +52,7 @@ def main(argv):
         config.parse(FLAGS.gin_file, FLAGS.gin_param)
         strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
         loop.train(FLAGS.workdir, strategy, pipeline.batches)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         fail(config.one_line(error), 2)
     except NonFiniteError as error:
         fail(str(error), 1)

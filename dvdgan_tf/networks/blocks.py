@@ -46,12 +46,14 @@ class GBlock(keras.layers.Layer):
         self.conv1 = SpectralConv(channels, name="conv1", **shared)
         self.norm2 = ClassConditionalBatchNorm(name="norm2", **norm_args)
         self.conv2 = SpectralConv(channels, name="conv2", **shared)
-        self.skip = SpectralConv(channels, kernel_size=1, name="skip", **shared)
+        self.skip = None
+        self._shared = shared
 
     def build(self, inputs_shape, condition_shape):
-        if not self.upsampling and inputs_shape[-1] == self.channels:
-            self.skip = None
-        else:
+        if self.upsampling or inputs_shape[-1] != self.channels:
+            self.skip = SpectralConv(
+                self.channels, kernel_size=1, name="skip", **self._shared
+            )
             self.skip.build(inputs_shape)
         hidden_shape = (*inputs_shape[:-1], self.channels)
         self.norm1.build(inputs_shape, condition_shape)
@@ -119,13 +121,15 @@ class DBlock(keras.layers.Layer):
         )
         self.conv1 = SpectralConv(channels, name="conv1", **shared)
         self.conv2 = SpectralConv(channels, name="conv2", **shared)
-        self.skip = SpectralConv(channels, kernel_size=1, name="skip", **shared)
+        self.skip = None
+        self._shared = shared
 
     def build(self, inputs_shape):
         pools = self.spatial_pool > 1 or self.time_pool > 1
-        if not pools and inputs_shape[-1] == self.channels:
-            self.skip = None
-        else:
+        if pools or inputs_shape[-1] != self.channels:
+            self.skip = SpectralConv(
+                self.channels, kernel_size=1, name="skip", **self._shared
+            )
             self.skip.build(inputs_shape)
         self.conv1.build(inputs_shape)
         self.conv2.build((*inputs_shape[:-1], self.channels))

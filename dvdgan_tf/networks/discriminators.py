@@ -8,7 +8,12 @@ from dvdgan_tf.layers.attention import SelfAttention
 from dvdgan_tf.layers.resampling import average_pool
 from dvdgan_tf.layers.spectral import SpectralDense, SpectralEmbedding
 from dvdgan_tf.networks.blocks import DBlock
-from dvdgan_tf.networks.widths import DISCRIMINATOR_MULTIPLIERS, widths
+from dvdgan_tf.networks.widths import (
+    DISCRIMINATOR_MULTIPLIERS,
+    check_at_least_one,
+    check_attention,
+    widths,
+)
 
 
 class Discriminator(keras.Model):
@@ -53,6 +58,11 @@ class Discriminator(keras.Model):
         super().__init__(**kwargs)
         self.widths = widths(
             DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
+        )
+        check_at_least_one(num_classes=num_classes, time_pool=time_pool)
+        check_attention(
+            attention_resolutions,
+            [input_resolution // 2**i for i in range(1, len(self.widths))],
         )
         self.input_resolution = input_resolution
         self.num_classes = num_classes
@@ -137,7 +147,7 @@ class SpatialDiscriminator(Discriminator):
         spectral_norm: see `Discriminator`.
 
     Call arguments:
-        frames: [B, k, resolution, resolution, 3] in [-1, 1]; see
+        frames: [B, k, resolution, resolution, 3] in [-1, 1], drawn by
             `draw_frames`.
         y: class ids, integer [B], or soft labels [B, num_classes].
         training: whether to run the power iterations.
@@ -171,18 +181,25 @@ class SpatialDiscriminator(Discriminator):
             name=name,
             **kwargs,
         )
-        if k < 1:
-            raise ValueError(
-                f"SpatialDiscriminator.k must be at least 1. Received: k={k}"
-            )
+        check_at_least_one(k=k)
         self.k = k
 
     def call(self, frames, y, training=False):
         return self.score(frames, y, training)
 
     def draw_frames(self, videos, noise):
-        """See the function `draw_frames`."""
-        return draw_frames(videos, self.k, noise)
+        """Draws k frames of each video, uniformly without replacement.
+
+        Args:
+            videos: [B, T, H, W, C], T at least k.
+            noise: uniform noise [B, T]; the frames with the k largest values
+                are drawn, so every subset is equally likely.
+
+        Returns:
+            [B, k, H, W, C], in the order drawn.
+        """
+        indices = tf.math.top_k(noise, self.k).indices
+        return tf.gather(videos, indices, batch_dims=1)
 
 
 @gin.register
@@ -228,6 +245,7 @@ class TemporalDiscriminator(Discriminator):
         name="temporal_discriminator",
         **kwargs,
     ):
+        check_at_least_one(phi=phi)
         super().__init__(
             resolution,
             input_resolution=resolution // phi,
@@ -257,19 +275,3 @@ class TemporalDiscriminator(Discriminator):
                 f"Received: num_frames={num_frames}; for shorter videos set "
                 "TemporalDiscriminator.time_pool = 1"
             )
-
-
-def draw_frames(videos, k, noise):
-    """Draws k frames of each video, uniformly without replacement.
-
-    Args:
-        videos: [B, T, H, W, C].
-        k: number of frames, at most T.
-        noise: uniform noise [B, T]; the frames with the k largest values
-            are drawn, so every subset is equally likely.
-
-    Returns:
-        [B, k, H, W, C], in the order drawn.
-    """
-    indices = tf.math.top_k(noise, k).indices
-    return tf.gather(videos, indices, batch_dims=1)

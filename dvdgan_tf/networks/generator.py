@@ -10,7 +10,12 @@ from dvdgan_tf.layers.recurrent import ConvGRU
 from dvdgan_tf.layers.resampling import METHODS
 from dvdgan_tf.layers.spectral import SpectralConv, SpectralDense
 from dvdgan_tf.networks.blocks import GBlock
-from dvdgan_tf.networks.widths import GENERATOR_MULTIPLIERS, widths
+from dvdgan_tf.networks.widths import (
+    GENERATOR_MULTIPLIERS,
+    check_at_least_one,
+    check_attention,
+    widths,
+)
 
 
 @gin.register
@@ -75,15 +80,11 @@ class Generator(keras.Model):
         self.widths = widths(
             GENERATOR_MULTIPLIERS, resolution, ch, channel_multipliers
         )
-        for argument, value in (
-            ("num_frames", num_frames),
-            ("num_classes", num_classes),
-        ):
-            if value < 1:
-                raise ValueError(
-                    f"{argument.upper()} must be at least 1. "
-                    f"Received: {argument}={value}"
-                )
+        check_at_least_one(num_frames=num_frames, num_classes=num_classes)
+        check_attention(
+            attention_resolutions,
+            [8 * 2**i for i in range(len(self.widths) - 1)],
+        )
         if upsampling not in METHODS:
             raise ValueError(
                 f"Generator.upsampling must be one of {METHODS}. "

@@ -49,3 +49,28 @@ def widths(table, resolution, ch, multipliers=None):
             f"channel_multipliers={tuple(multipliers)}"
         )
     return [ch * multiplier for multiplier in multipliers]
+
+
+def check_attention(resolutions, possible):
+    """Raises ValueError unless all attention resolutions occur.
+
+    Args:
+        resolutions: feature resolutions asked for.
+        possible: feature resolutions that the network has.
+    """
+    for resolution in resolutions:
+        if resolution not in possible:
+            raise ValueError(
+                "attention_resolutions must be among this network's "
+                f"{', '.join(map(str, possible))}. "
+                f"Received: {resolution}"
+            )
+
+
+def check_at_least_one(**arguments):
+    """Raises ValueError, naming it, if an argument is less than 1."""
+    for name, value in arguments.items():
+        if value < 1:
+            raise ValueError(
+                f"{name.upper()} must be at least 1. Received: {name}={value}"
+            )
