@@ -1,0 +1,30 @@
+# `make demo` trains on moving digits, `make test` runs the test suite; both
+# set up their own virtual environment first. With an environment of your own,
+# run the `python -m` lines below in it.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKDIR ?= runs/demo
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint clean
+
+demo: $(STAMP)
+	$(BIN)/python -m dvdgan_tf.train --gin_file=gin/demo.gin --workdir=$(WORKDIR)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+$(STAMP): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
