@@ -1,0 +1,83 @@
+"""The smallest DVD-GAN, shared by the tests of training.
+
+Tracing a step takes far longer than running it, so these networks have one
+group at 4x4 -> 8x8: a resolution that `widths` does not know and gets here.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from dvdgan_tf.networks import widths
+from dvdgan_tf.networks.discriminators import (
+    SpatialDiscriminator,
+    TemporalDiscriminator,
+)
+from dvdgan_tf.networks.generator import Generator
+from dvdgan_tf.training.trainer import Trainer
+
+widths.GENERATOR_MULTIPLIERS.setdefault(8, (2, 1))
+widths.DISCRIMINATOR_MULTIPLIERS.setdefault(8, (1, 2))
+
+CLASSES, FRAMES, BATCH = 3, 4, 4
+NETWORKS = dict(
+    generator=functools.partial(
+        Generator,
+        resolution=8,
+        num_frames=FRAMES,
+        ch=2,
+        z_dim=4,
+        embedding_dim=3,
+    ),
+    spatial_discriminator=functools.partial(
+        SpatialDiscriminator, resolution=8, k=2, ch=2
+    ),
+    temporal_discriminator=functools.partial(
+        TemporalDiscriminator, resolution=8, ch=2, num_3d_blocks=1
+    ),
+)
+
+
+def one_device():
+    return tf.distribute.OneDeviceStrategy("CPU:0")
+
+
+def mirrored():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def trainer(strategy=None, num_classes=CLASSES, **changes):
+    with (strategy or one_device()).scope():
+        return Trainer(
+            num_classes, **{**NETWORKS, "batch_size": BATCH, **changes}
+        )
+
+
+class Source:
+    """Uniform noise, brighter for higher classes; class 1 has no example."""
+
+    num_examples = 6
+    num_frames = FRAMES
+    resolution = 8
+    class_names = ("a", "b", "c")
+    label_counts = np.array([2, 0, 4])
+
+    def prepare(self):
+        pass
+
+    def load(self, index, seed):
+        label = tf.gather([0, 2, 2, 0, 2, 2], index)
+        shape = [FRAMES, 8, 8, 3]
+        video = tf.random.stateless_uniform(shape, seed, 0, 190, tf.int32)
+        return tf.cast(video + 30 * label, tf.uint8), label
+
+
+def values(trainer):
+    """Copies of all variables of a trainer, by name."""
+    return {k: np.array(v) for k, v in trainer.variables().items()}
+
+
+def assign(trainer, values):
+    for name, variable in trainer.variables().items():
+        variable.assign(values[name])
