@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # TensorFlow leaves oneDNN off on some CPUs, where it halves a step's time.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from absl import app, flags
+from absl import app, flags, logging
 
 FLAGS = flags.FLAGS
 
@@ -36,6 +36,8 @@ flags.DEFINE_string(
 
 def main(argv):
     """Parses gin, sets up the strategy, trains."""
+    if FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)
     if len(argv) > 1:
         fail(f"Unknown argument {argv[1]!r}; see --help.", 2)
     if not FLAGS.gin_file:

@@ -69,16 +69,16 @@ def train(
     with strategy.scope():
         trainer = trainer(_number_of_classes(source, num_classes))
     run = Run(trainer, workdir, keep_checkpoints, sample_grid(trainer))
-    run.start(source.class_names)
+    run.start(source.class_names, gin.operative_config_str())
     source.prepare()
     trainer.randomness.follow_labels(source.label_counts)
-    iterator = iter(_distribute(batches, source, trainer))
-    progress = Progress(int(trainer.step), num_steps)
-    if int(trainer.step) == 0:
+    iterator = iter(_distribute(batches, source, trainer, run.step))
+    progress = Progress(run.step, num_steps)
+    if run.step == 0:
         run.sample(standing_statistics_batches)
     with StopRequest(strategy) as stop:
-        while int(trainer.step) < num_steps and not stop.agreed():
-            step = int(trainer.step)
+        while run.step < num_steps and not stop.agreed():
+            step = run.step
             until = min(
                 num_steps,
                 _next_multiple(step, steps_per_loop),
@@ -92,7 +92,7 @@ def train(
             if until % checkpoint_every == 0 or until == num_steps:
                 run.save()
     run.finish(stop.received)
-    return int(trainer.step)
+    return run.step
 
 
 def _next_multiple(step, every):
@@ -109,9 +109,9 @@ def _number_of_classes(source, num_classes):
     return num_classes or found
 
 
-def _distribute(batches, source, trainer):
+def _distribute(batches, source, trainer, step):
     """Each process reads its own slices of the global batches."""
-    start = int(trainer.step) * trainer.d_steps
+    start = step * trainer.d_steps
 
     def pipeline(context):
         return batches(

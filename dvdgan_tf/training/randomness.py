@@ -53,7 +53,7 @@ class Randomness:
         seed = tf.constant([self.seed, 0], tf.int64)
         for data in (step, update):
             seed = tf.random.experimental.stateless_fold_in(
-                seed, data, alg="philox"
+                seed, tf.cast(data, tf.int64), alg="philox"
             )
         seeds = tf.unstack(tf.random.split(seed, 4, alg="philox"))
         size = self.batch_size

@@ -4,7 +4,6 @@ import difflib
 import json
 import os
 
-import gin
 import numpy as np
 import tensorflow as tf
 
@@ -51,13 +50,14 @@ class Run:
     @property
     def step(self):
         """The trainer's step, as a number."""
-        return int(self.trainer.step)
+        return int(self.trainer.step.numpy())
 
-    def start(self, class_names):
+    def start(self, class_names, config):
         """Resumes from the newest checkpoint, or begins a new run.
 
         Args:
             class_names: of the dataset, in the order of the labels.
+            config: the operative gin configuration, a text.
 
         Raises:
             ValueError: the run was started with other classes or another
@@ -71,7 +71,6 @@ class Run:
         if not self.is_chief:
             return
         os.makedirs(self.workdir, exist_ok=True)
-        config = gin.operative_config_str()
         if resumed:
             self._print_differences(config)
         _write(self._path("operative_config.gin"), config)

@@ -159,10 +159,16 @@ class Trainer:
             average.assign(live)
 
     def variables(self):
-        """All variables of the run, by unique name: {name: variable}."""
+        """All state of the run, by unique name: {name: variable}.
+
+        Learning rates are configuration, not state: a resumed run has those
+        of its gin files.
+        """
         variables = {"step": self.step}
         for owner in (*self.networks, self.optimizer_g, self.optimizer_d):
             for variable in owner.variables:
+                if variable.path.endswith("/learning_rate"):
+                    continue
                 if variable.path in variables:
                     raise ValueError(
                         f"Two variables are named {variable.path!r}; give "
