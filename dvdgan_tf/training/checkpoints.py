@@ -41,11 +41,19 @@ class Checkpoints:
             ValueError: it is of another model, or not readable; no variable
                 has been changed then.
         """
-        path = self.manager.latest_checkpoint
+        path = self.latest()
         if path is None:
             return None
-        self._check(path)
-        self.checkpoint.restore(path).assert_consumed()
+        try:
+            self._check(path)
+            self.checkpoint.restore(path).assert_consumed()
+        # A data file that is too short raises an IndexError.
+        except (tf.errors.OpError, IndexError) as error:
+            raise ValueError(
+                f"The checkpoint {path} cannot be read "
+                f"({_first_line(error)}); delete it to resume from the one "
+                "before, or choose another --workdir."
+            ) from error
         return path
 
     def save(self, step):
@@ -53,23 +61,19 @@ class Checkpoints:
         return self.manager.save(checkpoint_number=step)
 
     def latest(self):
-        """Path of the newest checkpoint, or None."""
-        return self.manager.latest_checkpoint
+        """Path of the newest checkpoint that was not deleted, or None."""
+        for path in reversed(self.manager.checkpoints):
+            if tf.io.gfile.exists(f"{path}.index"):
+                return path
+        return None
 
     def _check(self, path):
         """Raises ValueError at the first variable that does not fit."""
-        try:
-            stored = {
-                _name(key): tuple(shape)
-                for key, shape in tf.train.list_variables(path)
-                if key.endswith(_SUFFIX) and not key.startswith("save_counter")
-            }
-        except (tf.errors.OpError, ValueError) as error:
-            raise ValueError(
-                f"The checkpoint {path} cannot be read "
-                f"({_first_line(error)}); delete it to resume from the one "
-                "before, or choose another --workdir."
-            ) from error
+        stored = {
+            _name(key): tuple(shape)
+            for key, shape in tf.train.list_variables(path)
+            if key.endswith(_SUFFIX) and not key.startswith("save_counter")
+        }
         own = {name: tuple(v.shape) for name, v in self.variables.items()}
         for name in [*own, *stored]:
             if own.get(name) != stored.get(name):

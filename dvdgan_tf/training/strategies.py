@@ -21,21 +21,22 @@ def make_strategy(name="auto", tpu=""):
     Raises:
         ValueError: there is no such device, or TF_CONFIG is missing.
     """
+    if name == "auto" and os.environ.get("TF_CONFIG"):
+        name = "multi_worker"
+    # These two come before anything that looks at the devices, which starts
+    # TensorFlow's runtime: multi_worker is then no longer possible.
+    if name == "multi_worker":
+        return _multi_worker()
+    if name == "tpu":
+        return _tpu(tpu)
     gpus = tf.config.list_logical_devices("GPU")
     if name == "auto":
-        if os.environ.get("TF_CONFIG"):
-            name = "multi_worker"
-        else:
-            name = "mirrored" if len(gpus) > 1 else "one_device"
+        name = "mirrored" if len(gpus) > 1 else "one_device"
     if name == "one_device":
         return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
     if name == "mirrored":
         devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([d.name for d in devices])
-    if name == "multi_worker":
-        return _multi_worker()
-    if name == "tpu":
-        return _tpu(tpu)
     raise ValueError(f"There is no strategy {name!r}.")
 
 
