@@ -1,6 +1,8 @@
 """Reads gin files: what they may name, where includes are found, mistakes."""
 
 import os
+import re
+import tokenize
 
 import gin
 
@@ -38,12 +40,43 @@ def parse(files, bindings):
         gin.parse_config_files_and_bindings(files, bindings)
     except (ValueError, OSError, SyntaxError, NameError) as error:
         raise ValueError(one_line(error)) from error
+    except tokenize.TokenError as error:
+        message, (line, _) = error.args
+        raise ValueError(
+            f"Something is not closed in {', '.join(files)}, or a file that "
+            f"it includes: {message}, line {line}."
+        ) from error
+    _check_macros(gin.config_str())
+
+
+def _check_macros(text):
+    """Raises ValueError if a macro is bound that no binding uses."""
+    bound = re.findall(r"^([A-Za-z_]\w*) = ", text, re.MULTILINE)
+    used = set(re.findall(r"%([A-Za-z_]\w*)", text))
+    for name in bound:
+        if name not in used:
+            known = ", ".join(sorted(used))
+            raise ValueError(
+                f"No binding uses the macro {name}; is it misspelt? "
+                f"There are {known}."
+            )
 
 
 def one_line(error):
     """The message of an error, without what gin appends, on one line."""
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: {error.filename}"
     message = str(error).split("\n  In call to configurable")[0]
+    # gin quotes the whole configuration.
+    message = message.split(" in config string")[0]
     lines = (line.strip() for line in message.splitlines())
     return " ".join(line for line in lines if line)
+
+
+def innermost(error):
+    """The message of the Python error inside an error of TensorFlow.
+
+    Those of the data pipeline come wrapped in graph tracebacks.
+    """
+    messages = re.findall(r"^\w+Error: (.+)$", str(error), re.MULTILINE)
+    return messages[-1] if messages else one_line(error)

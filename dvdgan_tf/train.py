@@ -1,9 +1,13 @@
 """Command line: trains a DVD-GAN.
 
 python -m dvdgan_tf.train --gin_file=gin/k600_128.gin --workdir=runs/k600
+
+Exit codes: 0 when finished, or stopped by a signal after saving; 2 for what
+the user can mend; 1 when training fails. `--verbosity=1` shows tracebacks.
 """
 
 import os
+import signal
 import sys
 
 # TensorFlow's own start-up messages are not for the user of this command.
@@ -46,20 +50,37 @@ def main(argv):
         fail("Name the run's folder, such as --workdir=runs/demo.", 2)
 
     # Imported late: a mistake on the command line is reported at once.
+    import tensorflow as tf
+
     from dvdgan_tf import config
     from dvdgan_tf.data import pipeline
     from dvdgan_tf.training import loop
     from dvdgan_tf.training.run import NonFiniteError
     from dvdgan_tf.training.strategies import make_strategy
 
+    # Until the loop takes care of it, as while videos are decoded.
+    signal.signal(signal.SIGTERM, lambda *_: fail("Stopped by SIGTERM.", 143))
     try:
         config.parse(FLAGS.gin_file, FLAGS.gin_param)
         strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
         loop.train(FLAGS.workdir, strategy, pipeline.batches)
-    except (ValueError, OSError, ImportError) as error:
+    except KeyboardInterrupt:
+        fail("Interrupted; the same command goes on.", 130)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        logging.debug("The error's traceback:", exc_info=True)
         fail(config.one_line(error), 2)
     except NonFiniteError as error:
-        fail(str(error), 1)
+        fail(config.one_line(error), 1)
+    except tf.errors.OpError as error:
+        fail(config.innermost(error), 1)
+
+
+def parse_flags(argv):
+    """Parses the flags; one sentence about the first mistake."""
+    try:
+        return FLAGS(argv)
+    except flags.Error as error:
+        fail(f"{' '.join(str(error).split())}; see --help.", 2)
 
 
 def fail(sentence, code):
@@ -69,4 +90,4 @@ def fail(sentence, code):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)
