@@ -224,7 +224,12 @@ def store_all(jobs, num_workers):
         ) as pool:
             with _bare_main():
                 done = pool.map(_store, jobs, chunksize=_CHUNK)
-            results.extend(tqdm(done, "decoding", len(jobs), unit="clip"))
+            try:
+                results.extend(tqdm(done, "decoding", len(jobs), unit="clip"))
+            except BaseException:
+                # Interrupted: do not wait for all the other videos.
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     except BrokenProcessPool as error:
         raise ChildProcessError(
             "A decoding process died (out of memory, or a file that crashes "

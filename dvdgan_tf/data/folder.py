@@ -11,7 +11,6 @@ from dvdgan_tf.data import cache, clips
 
 # Often left beside the videos, and never one.
 _IGNORED = (".txt", ".md", ".json", ".csv")
-_MOST_LINES = 20
 
 
 @gin.register
@@ -242,7 +241,5 @@ def _report(skipped, total, data_dir):
     if not skipped:
         return
     logging.warning("Skipped %d of %d files:", len(skipped), total)
-    for path, reason in skipped[:_MOST_LINES]:
+    for path, reason in skipped:
         logging.warning("  %r: %s", path, reason)
-    if len(skipped) > _MOST_LINES:
-        logging.warning("  ... and %d more", len(skipped) - _MOST_LINES)

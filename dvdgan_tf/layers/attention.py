@@ -32,7 +32,7 @@ class SelfAttention(keras.layers.Layer):
         The shape and dtype of `inputs`.
 
     Raises:
-        ValueError: C is less than 8.
+        ValueError: C is not a multiple of 8.
     """
 
     def __init__(self, spectral_norm=None, **kwargs):
@@ -41,10 +41,10 @@ class SelfAttention(keras.layers.Layer):
 
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
-        if channels < 8:
+        if channels % 8:
             raise ValueError(
-                "SelfAttention needs at least 8 channels. Received: "
-                f"channels={channels}; raise ch or attend elsewhere."
+                "SelfAttention needs a multiple of 8 channels. Received: "
+                f"channels={channels}; change CH or attend elsewhere."
             )
         self.theta = self._conv("theta", channels // 8)
         self.phi = self._conv("phi", channels // 8)

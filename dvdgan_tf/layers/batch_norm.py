@@ -81,10 +81,11 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
         bias = tf.cast(self.bias(condition, training=training), "float32")
         scale = gain[:, None] * tf.math.rsqrt(variance + self.epsilon)
         shift = bias[:, None] - mean * scale
-        scale, shift = (
-            tf.cast(x[:, :, None, None], inputs.dtype) for x in (scale, shift)
-        )
-        return inputs * scale + shift
+        # In float32: in bfloat16 the difference of inputs and mean, both
+        # large after a ReLU, would lose its digits.
+        outputs = tf.cast(inputs, "float32") * scale[:, :, None, None]
+        outputs += shift[:, :, None, None]
+        return tf.cast(outputs, inputs.dtype)
 
     def _statistics(self, inputs, training):
         """Mean and variance [T, C], float32."""

@@ -64,6 +64,12 @@ class Discriminator(keras.Model):
             attention_resolutions,
             [input_resolution // 2**i for i in range(1, len(self.widths))],
         )
+        if input_resolution < 2 ** (len(self.widths) - 1):
+            raise ValueError(
+                "TemporalDiscriminator.phi leaves no pixel to the last block "
+                f"at resolution {resolution}. Received an input resolution of "
+                f"{input_resolution}"
+            )
         self.input_resolution = input_resolution
         self.num_classes = num_classes
         shared = dict(spectral_norm=spectral_norm, dtype=self.dtype_policy)
@@ -87,6 +93,8 @@ class Discriminator(keras.Model):
             if size in attention_resolutions and pool > 1:
                 name = f"{size}x{size}_attention"
                 self.blocks.append(SelfAttention(name=name, **shared))
+        # The head is float32 under every policy, since losses are.
+        shared["dtype"] = "float32"
         self.linear = SpectralDense(1, name="linear", **shared)
         self.class_embedding = SpectralEmbedding(
             num_classes, self.widths[-1], name="class_embedding", **shared
@@ -119,17 +127,13 @@ class Discriminator(keras.Model):
         x = tf.cast(x, self.compute_dtype)
         for block in self.blocks:
             x = block(x, training=training)
-        # Sums over space, and of frames, are taken in float32.
         features = tf.reduce_sum(tf.cast(tf.nn.relu(x), "float32"), [2, 3])
-        features = tf.cast(features, self.compute_dtype)
         if y.dtype.is_integer:
             y = tf.one_hot(y, self.num_classes)
-        y = tf.cast(y, self.compute_dtype)
+        y = tf.cast(y, "float32")
         embedded = self.class_embedding(y, training=training)[:, None]
         scores = self.linear(features, training=training)[..., 0]
-        scores = tf.cast(scores, "float32") + tf.reduce_sum(
-            tf.cast(features * embedded, "float32"), -1
-        )
+        scores += tf.reduce_sum(features * embedded, -1)
         return tf.reduce_sum(scores, 1)
 
 
@@ -166,7 +170,7 @@ class SpatialDiscriminator(Discriminator):
         attention_resolutions=(),
         spectral_norm=None,
         name="spatial_discriminator",
-        **kwargs,
+        dtype=None,
     ):
         super().__init__(
             resolution,
@@ -179,7 +183,7 @@ class SpatialDiscriminator(Discriminator):
             attention_resolutions=attention_resolutions,
             spectral_norm=spectral_norm,
             name=name,
-            **kwargs,
+            dtype=dtype,
         )
         check_at_least_one(k=k)
         self.k = k
@@ -243,7 +247,7 @@ class TemporalDiscriminator(Discriminator):
         attention_resolutions=(),
         spectral_norm=None,
         name="temporal_discriminator",
-        **kwargs,
+        dtype=None,
     ):
         check_at_least_one(phi=phi)
         super().__init__(
@@ -257,7 +261,7 @@ class TemporalDiscriminator(Discriminator):
             attention_resolutions=attention_resolutions,
             spectral_norm=spectral_norm,
             name=name,
-            **kwargs,
+            dtype=dtype,
         )
         self.phi = phi
         self.min_frames = time_pool**num_3d_blocks

@@ -74,13 +74,18 @@ class Generator(keras.Model):
         batch_norm_momentum=0.9,
         spectral_norm=None,
         name="generator",
-        **kwargs,
+        dtype=None,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, dtype=dtype)
         self.widths = widths(
             GENERATOR_MULTIPLIERS, resolution, ch, channel_multipliers
         )
-        check_at_least_one(num_frames=num_frames, num_classes=num_classes)
+        check_at_least_one(
+            num_frames=num_frames,
+            num_classes=num_classes,
+            z_dim=z_dim,
+            embedding_dim=embedding_dim,
+        )
         check_attention(
             attention_resolutions,
             [8 * 2**i for i in range(len(self.widths) - 1)],
@@ -206,7 +211,8 @@ class Generator(keras.Model):
         batches run in training mode. The moving statistics are
         m.old + (1 - m).batch; with m = (n - 1) / n they are, after n calls,
         the mean over n batches, and the first call forgets what was there.
-        They hold for one truncation level. To be called in replica context.
+        They hold for one truncation level. As in all training passes, power
+        iterations run. To be called in replica context.
 
         Args:
             z: [B, z_dim], truncated as in the sampling to come.

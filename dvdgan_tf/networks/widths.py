@@ -39,8 +39,7 @@ def widths(table, resolution, ch, multipliers=None):
             f"RESOLUTION must be one of {', '.join(map(str, table))}. "
             f"Received: resolution={resolution}"
         )
-    if ch < 1:
-        raise ValueError(f"CH must be at least 1. Received: ch={ch}")
+    check_at_least_one(ch=ch)
     multipliers = multipliers or table[resolution]
     if len(multipliers) != len(table[resolution]):
         raise ValueError(
@@ -68,9 +67,10 @@ def check_attention(resolutions, possible):
 
 
 def check_at_least_one(**arguments):
-    """Raises ValueError, naming it, if an argument is less than 1."""
+    """Raises ValueError, naming it, unless all are integers from 1 on."""
     for name, value in arguments.items():
-        if value < 1:
+        if not isinstance(value, int) or value < 1:
             raise ValueError(
-                f"{name.upper()} must be at least 1. Received: {name}={value}"
+                f"{name.upper()} must be an integer of at least 1. "
+                f"Received: {name}={value}"
             )

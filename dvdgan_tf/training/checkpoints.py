@@ -38,8 +38,8 @@ class Checkpoints:
             Its path, or None.
 
         Raises:
-            ValueError: it is of another model, or not readable; no variable
-                has been changed then.
+            ValueError: it is of another model, and no variable has been
+                changed; or it cannot be read.
         """
         path = self.latest()
         if path is None:
@@ -57,8 +57,19 @@ class Checkpoints:
         return path
 
     def save(self, step):
-        """Writes a checkpoint and returns its path."""
-        return self.manager.save(checkpoint_number=step)
+        """Writes a checkpoint and returns its path.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        try:
+            return self.manager.save(checkpoint_number=step)
+        except (tf.errors.OpError, OSError) as error:
+            raise OSError(
+                f"Step {step} cannot be saved in {self.manager.directory} "
+                f"({_first_line(error)}); the last checkpoint is "
+                f"{self.latest() or 'missing'}."
+            ) from error
 
     def latest(self):
         """Path of the newest checkpoint that was not deleted, or None."""

@@ -7,6 +7,7 @@ from dvdgan_tf.training.progress import Progress
 from dvdgan_tf.training.run import Run
 from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.stopping import StopRequest
+from dvdgan_tf.training.strategies import check_same_on_all_workers
 
 
 @gin.configurable
@@ -34,7 +35,8 @@ def train(
         strategy: a `tf.distribute.Strategy`.
         batches: as `dvdgan_tf.data.pipeline.batches`.
         dataset: factory of the training clips (see `data.pipeline`).
-        trainer: factory of the `Trainer`, called with the number of classes.
+        trainer: factory of the `Trainer`, called with the number of classes;
+            its seed is also that of the batches.
         num_classes: of the networks; the dataset's own number by default.
         num_steps: updates of G.
         steps_per_loop: steps between two looks of Python at the run: to log,
@@ -74,9 +76,11 @@ def train(
     trainer.randomness.follow_labels(source.label_counts)
     iterator = iter(_distribute(batches, source, trainer, run.step))
     progress = Progress(run.step, num_steps)
-    if run.step == 0:
-        run.sample(standing_statistics_batches)
+    check_same_on_all_workers(strategy, "step", run.step)
+    check_same_on_all_workers(strategy, "number of clips", source.num_examples)
     with StopRequest(strategy) as stop:
+        if run.step == 0:
+            run.sample(standing_statistics_batches)
         while run.step < num_steps and not stop.agreed():
             step = run.step
             until = min(

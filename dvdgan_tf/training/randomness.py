@@ -76,4 +76,6 @@ class Randomness:
         context = tf.distribute.get_replica_context()
         size = self.batch_size // context.num_replicas_in_sync
         begin = context.replica_id_in_sync_group * size
-        return x[begin : begin + size]
+        # The size stays static even where the replica's id is a tensor.
+        begins = [begin, *[0] * (x.shape.rank - 1)]
+        return tf.slice(x, begins, [size, *x.shape[1:]])

@@ -160,6 +160,8 @@ class Run:
         latest = self.checkpoints.latest()
         if latest is None or step_of(latest) < self.step:
             self.save()
+        if not self.sample_paths:
+            self.sample_paths = newest_samples(self._path("samples"))
         if stopped_by:
             self.say(
                 f"Stopped by {stopped_by} at step {self.step}; the same "
@@ -197,6 +199,15 @@ class Run:
             self.say("\n".join(f"  {line}" for line in differences))
 
 
+def newest_samples(directory):
+    """Paths of the averaged generator's newest PNG, GIF and MP4, or none."""
+    found = tf.io.gfile.glob(os.path.join(directory, "step_*_ema.png"))
+    if not found:
+        return []
+    stem = max(found).removesuffix("png")
+    return [stem + ending for ending in ("png", "gif", "mp4")]
+
+
 def _bindings(config):
     """The lines of a gin config that are not comments, sorted."""
     lines = (line.strip() for line in config.splitlines())
@@ -209,6 +220,11 @@ def _check_class_names(path, class_names):
             old = json.load(file)
     except FileNotFoundError:
         return
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); if the dataset's classes are those "
+            "of the run, delete it."
+        ) from error
     if old != list(class_names):
         raise ValueError(
             f"The dataset's classes are not those of {path}: "

@@ -1,5 +1,6 @@
 """Clean stops: SIGTERM and Ctrl-C become a request that the loop obeys."""
 
+import os
 import signal
 
 import tensorflow as tf
@@ -32,7 +33,9 @@ class StopRequest:
 
     def _receive(self, number, _):
         self.received = signal.Signals(number).name
-        print(f"{self.received}: will save and stop after this loop.")
+        # Not print, which must not be entered twice.
+        line = f"{self.received}: will save and stop after this loop.\n"
+        os.write(1, line.encode())
         self._restore()
 
     def _restore(self):

@@ -1,5 +1,6 @@
 """The `tf.distribute` strategies by the names of the command line."""
 
+import json
 import os
 
 import tensorflow as tf
@@ -41,6 +42,12 @@ def make_strategy(name="auto", tpu=""):
 
 
 def _multi_worker():
+    try:
+        json.loads(os.environ.get("TF_CONFIG") or "{}")
+    except ValueError as error:
+        raise ValueError(
+            f"The environment variable TF_CONFIG is not JSON: {error}."
+        ) from error
     if not os.environ.get("TF_CONFIG"):
         raise ValueError(
             "--strategy=multi_worker needs the environment variable "
@@ -62,3 +69,30 @@ def _tpu(address):
             "TPU's name or its grpc:// address, or 'local' on a TPU VM."
         ) from error
     return tf.distribute.TPUStrategy(resolver)
+
+
+def check_same_on_all_workers(strategy, name, value):
+    """Raises ValueError unless all workers have the same value.
+
+    Workers that do not agree would wait for each other for ever.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        name: what the value is, for the error.
+        value: a number.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+
+    @tf.function
+    def mean(x):
+        values = strategy.run(tf.identity, args=(x,))
+        return strategy.reduce("MEAN", values, axis=None)
+
+    average = float(mean(tf.constant(value, tf.float64)))
+    if average != value:
+        raise ValueError(
+            f"The workers differ in their {name}: {value} here, {average:g} "
+            "on average; --workdir must be on a file system that they share, "
+            "and their data the same."
+        )

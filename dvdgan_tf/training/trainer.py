@@ -59,7 +59,8 @@ class Trainer:
             parameters, optimizer state, vectors of the spectral norm, batch
             norm statistics and losses in float32.
         jit_compile: whether each replica's step is compiled by XLA.
-        seed: of z, y and the frames for D_S.
+        seed: of the initial weights, of z, y and the frames for D_S, and of
+            the order and windows of the clips.
 
     Raises:
         ValueError: an argument, or a combination of them, is impossible.
@@ -94,6 +95,7 @@ class Trainer:
         self.seed = seed
         self.jit_compile = jit_compile
         self._check_arguments(precision)
+        keras.utils.set_random_seed(seed)
         shared = dict(num_classes=num_classes, dtype=precision)
         self.generator = generator(name="generator", **shared)
         self.ema_generator = generator(name="ema_generator", **shared)
@@ -136,6 +138,12 @@ class Trainer:
             raise ValueError(
                 "Trainer.d_steps must be at least 1. "
                 f"Received: d_steps={self.d_steps}"
+            )
+        if self.jit_compile and replicas > 1 and not _on_accelerators():
+            raise ValueError(
+                "Trainer.jit_compile compiles each replica's update for its "
+                "own device, which XLA cannot do for several logical CPUs. "
+                "Received: jit_compile=True"
             )
         if precision not in PRECISIONS:
             raise ValueError(
@@ -302,21 +310,20 @@ class Trainer:
             average.value.assign(tf.convert_to_tensor(live))
 
     @tf.function(reduce_retracing=True)
-    def update_standing_statistics(self, num_batches, truncation=1.0):
+    def update_standing_statistics(self, num_batches):
         """Recomputes the averaged generator's batch norm statistics.
 
         Args:
             num_batches: integer tensor, batches of `batch_size` samples.
-            truncation: sigma, the standard deviation of z.
         """
         for i in tf.range(num_batches):
-            self.strategy.run(self._accumulate, args=(i, truncation))
+            self.strategy.run(self._accumulate, args=(i,))
 
-    def _accumulate(self, i, truncation):
+    def _accumulate(self, i):
         # Negative step numbers: draws that no training step makes.
         z, y, _, _ = self.randomness.draw(-1 - tf.cast(i, tf.int64), 0)
         n = tf.cast(i + 1, tf.float32)
-        self.ema_generator.accumulate_standing_statistics(z * truncation, y, n)
+        self.ema_generator.accumulate_standing_statistics(z, y, n)
 
     def sample(self, z, y, ema=True):
         """Samples in inference mode.
@@ -340,6 +347,10 @@ class Trainer:
     @tf.function(reduce_retracing=True)
     def _sample_live(self, z, y):
         return self.generator(z, y, training=False)
+
+
+def _on_accelerators():
+    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
 
 
 def _tensors(variables):
