@@ -1,0 +1,102 @@
+"""Who may import whom, and what an import costs."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1] / "dvdgan_tf"
+MODULES = {
+    ".".join(("dvdgan_tf", *path.relative_to(ROOT).with_suffix("").parts)): path
+    for path in ROOT.rglob("*.py")
+    if path.name != "__init__.py"
+}
+
+# Command lines, and config, which registers all that gin files name.
+ROOTS = {"train", "evaluate", "sample", "export", "publish", "config"}
+
+# Sub-package: what of dvdgan_tf it may import, itself included.
+ALLOWED = {
+    "layers": {"layers"},
+    "networks": {"networks", "layers"},
+    "data": {"data", "video_io"},
+    "training": {"training", "video_io"},
+    "evaluation": {"evaluation", "video_io"},
+    "video_io": set(),
+}
+
+
+def imports(path):
+    """Absolute names of everything that a file imports, where possible."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path.name}"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+def own_imports(name):
+    return {n for n in imports(MODULES[name]) if n.startswith("dvdgan_tf.")}
+
+
+def part(name):
+    return name.split(".")[1]
+
+
+def test_there_is_something_to_check():
+    assert {part(n) for n in MODULES} >= {"layers", "networks", "training"}
+    assert "dvdgan_tf.training.losses.Loss" not in own_imports(
+        "dvdgan_tf.training.loop"
+    )
+    assert own_imports("dvdgan_tf.networks.generator")
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_sub_packages_import_only_what_they_may(name):
+    if part(name) in ROOTS:
+        return_of = {part(n) for n in own_imports(name)}
+        assert not return_of & (ROOTS - {"config"})
+    else:
+        found = {part(n) for n in own_imports(name)}
+        assert found <= ALLOWED[part(name)]
+
+
+def test_generator_and_discriminators_do_not_import_each_other():
+    generator = own_imports("dvdgan_tf.networks.generator")
+    discriminators = own_imports("dvdgan_tf.networks.discriminators")
+    assert not any("discriminators" in n for n in generator)
+    assert not any("generator" in n for n in discriminators)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_gin_only_where_something_is_registered(name):
+    imported = any(n.split(".")[0] == "gin" for n in imports(MODULES[name]))
+    source = MODULES[name].read_text()
+    registers = "@gin.register" in source or "@gin.configurable" in source
+    assert imported == (registers or name == "dvdgan_tf.config")
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_flags_and_environment_below_the_command_lines(name):
+    if part(name) not in ROOTS:
+        found = {n for n in imports(MODULES[name]) if n.startswith("absl")}
+        assert found <= {"absl.logging"}
+    assert not any(n.split(".")[0] == "tests" for n in imports(MODULES[name]))
+
+
+def test_importing_the_package_does_not_import_tensorflow():
+    code = (
+        "import sys, dvdgan_tf; assert dvdgan_tf.__version__;"
+        "print([m for m in sys.modules if m in ('tensorflow', 'keras')])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT.parent,
+    )
+    assert result.stdout.strip() == "[]", result.stderr
