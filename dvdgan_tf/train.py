@@ -40,7 +40,7 @@ flags.DEFINE_string(
 
 def main(argv):
     """Parses gin, sets up the strategy, trains."""
-    if FLAGS["verbosity"].using_default_value:
+    if not FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     if len(argv) > 1:
         fail(f"Unknown argument {argv[1]!r}; see --help.", 2)

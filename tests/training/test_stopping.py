@@ -8,7 +8,7 @@ from dvdgan_tf.training.stopping import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_first_signal_is_a_request_and_the_second_is_not(number, capsys):
+def test_first_signal_is_a_request_and_the_second_is_not(number, capfd):
     seen = []
 
     def default(number, _):
@@ -21,7 +21,7 @@ def test_first_signal_is_a_request_and_the_second_is_not(number, capsys):
             os.kill(os.getpid(), number)
             assert stop.agreed() and not seen
             assert stop.received == signal.Signals(number).name
-            assert capsys.readouterr().out == (
+            assert capfd.readouterr().out == (
                 f"{stop.received}: will save and stop after this loop.\n"
             )
             os.kill(os.getpid(), number)

@@ -9,12 +9,15 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.data import pipeline
 from dvdgan_tf.networks import widths
 from dvdgan_tf.networks.discriminators import (
     SpatialDiscriminator,
     TemporalDiscriminator,
 )
 from dvdgan_tf.networks.generator import Generator
+from dvdgan_tf.training import loop
+from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.trainer import Trainer
 
 widths.GENERATOR_MULTIPLIERS.setdefault(8, (2, 1))
@@ -39,12 +42,20 @@ NETWORKS = dict(
 )
 
 
+class Mirrored(tf.distribute.MirroredStrategy):
+    # Several strategies in a process number their collective operations
+    # alike, and mix them up: this one is to be alone with its numbers.
+    _collective_key_base = 1000
+
+
+@functools.cache
 def one_device():
     return tf.distribute.OneDeviceStrategy("CPU:0")
 
 
+@functools.cache
 def mirrored():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return Mirrored(["CPU:0", "CPU:1"])
 
 
 def trainer(strategy=None, num_classes=CLASSES, **changes):
@@ -75,9 +86,36 @@ class Source:
 
 def values(trainer):
     """Copies of all variables of a trainer, by name."""
-    return {k: np.array(v) for k, v in trainer.variables().items()}
+    return {k: v.numpy() for k, v in trainer.variables().items()}
 
 
 def assign(trainer, values):
     for name, variable in trainer.variables().items():
         variable.assign(values[name])
+
+
+def batches(trainer, step=0):
+    """The iterator that the loop makes, at a step."""
+    return iter(loop._distribute(pipeline.batches, Source(), trainer, step))
+
+
+def train(workdir, trainer, num_steps, strategy=None, **changes):
+    """`loop.train` with a `Trainer` that exists already, or a factory."""
+    arguments = dict(
+        dataset=Source,
+        trainer=trainer if callable(trainer) else lambda _: trainer,
+        num_steps=num_steps,
+        steps_per_loop=2,
+        sample_every=100,
+        checkpoint_every=100,
+        standing_statistics_batches=2,
+        sample_grid=functools.partial(
+            SampleGrid, num_classes=3, samples_per_class=2
+        ),
+    )
+    return loop.train(
+        str(workdir),
+        strategy or one_device(),
+        pipeline.batches,
+        **{**arguments, **changes},
+    )

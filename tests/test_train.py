@@ -1,0 +1,157 @@
+"""The command line: each mistake is one sentence, and no traceback."""
+
+import builtins
+import pathlib
+import subprocess
+import sys
+
+import gin
+import pytest
+import tensorflow as tf
+from absl import logging
+
+from dvdgan_tf import train
+from dvdgan_tf.data import digits
+from dvdgan_tf.training import loop
+from dvdgan_tf.training.run import NonFiniteError
+
+ROOT = pathlib.Path(__file__).parents[1]
+DEMO = f"--gin_file={ROOT / 'gin' / 'demo.gin'}"
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    verbosity = logging.get_verbosity()
+    gin.clear_config()
+    yield
+    gin.clear_config()
+    train.FLAGS.unparse_flags()
+    logging.set_verbosity(verbosity)
+
+
+@pytest.fixture
+def run(capsys, tmp_path):
+    """Runs the command; returns the exit code and the one sentence."""
+
+    def run(*args, workdir=True):
+        if workdir:
+            args = (f"--workdir={tmp_path / 'run'}", *args)
+        for name in ("gin_file", "gin_param", "workdir", "strategy", "tpu"):
+            train.FLAGS[name].unparse()
+        with pytest.raises(SystemExit) as ended:
+            train.main(train.parse_flags(["train", *args]))
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1
+        assert err.startswith("error: ") and "Traceback" not in err
+        assert not (tmp_path / "run").exists()
+        return ended.value.code, err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "Name a configuration"),
+        ([DEMO, "extra"], "Unknown argument 'extra'"),
+        ([DEMO, "--strategy=everything"], "--strategy=everything"),
+        ([DEMO, "--wrokdir=x"], "wrokdir"),
+        (["--gin_file=gin/none.gin"], "There is no gin file 'gin/none.gin'"),
+        ([DEMO, "--gin_param=Trainer.d_stepz=1"], "d_stepz"),
+        ([DEMO, "--gin_param=CH=%gin.REQUIRED"], "CH"),
+        ([DEMO, "--gin_param=RESOLUTION=100"], "resolution=100"),
+        ([DEMO, "--gin_param=NUM_FRAMES=0"], "num_frames must be at least 1"),
+        ([DEMO, "--gin_param=CH=0"], "ch=0"),
+        ([DEMO, "--gin_param=SpatialDiscriminator.k=9"], "k=9"),
+        (
+            [
+                DEMO,
+                "--gin_param=NUM_FRAMES=3",
+                "--gin_param=SpatialDiscriminator.k=2",
+            ],
+            "num_frames=3",
+        ),
+        ([DEMO, "--gin_param=NUM_CLASSES=3"], "num_classes=3"),
+        (
+            [DEMO, "--gin_param=BATCH_SIZE=7", "--strategy=mirrored"],
+            "batch_size=7",
+        ),
+        ([DEMO, "--strategy=multi_worker"], "TF_CONFIG"),
+        (
+            [f"--gin_file={ROOT / 'gin' / 'k600_128.gin'}"],
+            "DATA_DIR='/path'",
+        ),
+    ],
+)
+def test_mistakes(run, args, words):
+    code, sentence = run(*args)
+    assert code == 2 and words in sentence
+
+
+def test_workdir_is_needed(run):
+    code, sentence = run(DEMO, workdir=False)
+    assert code == 2 and "--workdir=" in sentence
+
+
+def test_missing_scikit_learn(run, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args):
+        if name.startswith("sklearn"):
+            raise ImportError("No module named 'sklearn'")
+        return real(name, *args)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    code, sentence = run(DEMO)
+    assert code == 2 and "pip install scikit-learn" in sentence
+
+
+def test_divergence(run, monkeypatch):
+    def diverge(*_):
+        raise NonFiniteError("loss/g is nan at step 3.")
+
+    diverge = gin.external_configurable(diverge, "diverge")
+    monkeypatch.setattr(loop, "train", diverge)
+    assert run(DEMO) == (1, "error: loss/g is nan at step 3.\n")
+
+
+def unreadable(_):
+    raise OSError("The cached clip is gone.")
+
+
+def test_errors_inside_the_data_pipeline(run, monkeypatch):
+    def load(self, index, seed):
+        return tf.numpy_function(unreadable, [index], tf.uint8), 0
+
+    def read(workdir, strategy, batches):
+        source = digits.MovingDigits(32, 4)
+        next(iter(batches(source, 2, seed=0)))
+
+    monkeypatch.setattr(digits.MovingDigits, "load", load)
+    monkeypatch.setattr(loop, "train", gin.external_configurable(read, "read"))
+    assert run(DEMO) == (1, "error: The cached clip is gone.\n")
+
+
+def test_as_a_program(tmp_path):
+    """One of them with the interpreter, absl and TensorFlow around it."""
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "dvdgan_tf.train",
+            f"--gin_file={ROOT / 'gin' / 'k600_128.gin'}",
+            "--gin_param=DATA_DIR='/nowhere'",
+            f"--workdir={tmp_path}",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 2
+    lines = [
+        line for line in result.stderr.splitlines() if line.startswith("error")
+    ]
+    assert len(lines) == 1 and "no folder '/nowhere'" in lines[0]
+    assert "Traceback" not in result.stderr and result.stdout == ""

@@ -1,0 +1,228 @@
+"""Whole runs: what they write, stop and resume, and refusals."""
+
+import functools
+import glob
+import json
+import os
+
+import av
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+from training import tiny
+
+from dvdgan_tf.config import one_line
+from dvdgan_tf.training.run import NonFiniteError
+from dvdgan_tf.training.samples import SampleGrid
+from dvdgan_tf.training.trainer import METRICS
+
+
+@pytest.fixture(autouse=True)
+def _clear_gin():
+    gin.clear_config()
+    yield
+    gin.clear_config()
+
+
+def metrics(workdir):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def saved_steps(workdir):
+    names = glob.glob(f"{workdir}/ckpt/step-*.index")
+    return sorted(int(name[:-6].rpartition("-")[2]) for name in names)
+
+
+def without_speed(lines):
+    return [
+        {k: v for k, v in line.items() if not k.startswith("speed/")}
+        for line in lines
+    ]
+
+
+def scramble(trainer):
+    """As in a new process, no variable holds what it held."""
+    for variable in trainer.variables().values():
+        variable.assign(tf.zeros_like(variable) + tf.cast(3, variable.dtype))
+
+
+def test_a_stopped_and_resumed_run_equals_a_straight_one(
+    tmp_path, trainer, capsys
+):
+    straight, halves = tmp_path / "straight", tmp_path / "halves"
+    initial = tiny.values(trainer)
+    run = functools.partial(tiny.train, trainer=trainer, keep_checkpoints=2)
+    assert run(straight, num_steps=8, checkpoint_every=2) == 8
+    expected = tiny.values(trainer)
+    out = capsys.readouterr().out
+    assert "100.0%  step 8/8" in out and f"{straight}/ckpt/step-8" in out
+    assert saved_steps(straight) == [6, 8]
+    check_files(straight)
+
+    tiny.assign(trainer, initial)
+    assert run(halves, num_steps=4) == 4
+    assert saved_steps(halves) == [4]
+    # Killed at step 7: the lines after the checkpoint will come again.
+    with open(halves / "metrics.jsonl", "a") as file:
+        file.write('{"step": 6, "loss/g": 99.0}\n{"step": 7, "los')
+    scramble(trainer)
+    capsys.readouterr()
+    gin.parse_config("train.sample_every = 50")
+    assert run(halves, num_steps=8, sample_every=gin.REQUIRED) == 8
+    out = capsys.readouterr().out
+    assert f"Resumed from {halves}/ckpt/step-4 at step 4." in out
+    assert "  + train.sample_every = 50\n" in out
+
+    found = tiny.values(trainer)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    assert [line["step"] for line in metrics(halves)] == [2, 4, 6, 8]
+    assert without_speed(metrics(halves)) == without_speed(metrics(straight))
+    assert "sample_every = 50" in (halves / "operative_config.gin").read_text()
+    # A finished run does nothing more.
+    assert run(halves, num_steps=8) == 8
+    assert len(metrics(halves)) == 4
+
+
+def check_files(workdir):
+    assert json.loads((workdir / "classes.json").read_text()) == ["a", "b", "c"]
+    assert (workdir / "operative_config.gin").exists()
+    names = {path.name for path in (workdir / "samples").iterdir()}
+    assert names == {
+        f"step_{step:08d}_{kind}.{ending}"
+        for step in (0, 8)
+        for kind in ("live", "ema")
+        for ending in ("png", "gif", "mp4")
+    }
+    for name in names:
+        with av.open(str(workdir / "samples" / name)) as file:
+            frames = [f.to_ndarray(format="rgb24") for f in file.decode()]
+        assert len(frames) == (1 if name.endswith("png") else tiny.FRAMES)
+        assert frames[0].shape[2] == 3 and frames[0].std() > 0
+    (events,) = glob.glob(f"{workdir}/events.out.tfevents.*")
+    tags = {}
+    for event in tf.compat.v1.train.summary_iterator(events):
+        for value in event.summary.value:
+            tags.setdefault(value.tag, []).append(event.step)
+    for name in (*METRICS, "speed/steps_per_second"):
+        assert tags[name] == [2, 4, 6, 8]
+    assert tags["samples/ema"] == tags["samples/live"] == [0, 8]
+    assert {"config", "parameters"} <= tags.keys()
+    sigmas = [tag for tag in tags if tag.startswith("sigma/")]
+    assert len(sigmas) == 8
+    lines = metrics(workdir)
+    assert set(lines[0]) == {"step", *METRICS, *sigmas} | {
+        "speed/steps_per_second",
+        "speed/real_clips_per_second",
+    }
+
+
+class OtherSource(tiny.Source):
+    class_names = ("a", "c", "b")
+
+
+class PoisonedSource(tiny.Source):
+    """Its preparation, after the checkpoint is read, makes a weight NaN."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+    def prepare(self):
+        self.weight.assign(self.weight * np.nan)
+
+
+def test_refusals_and_divergence(tmp_path, trainer):
+    run = functools.partial(tiny.train, tmp_path, trainer)
+    assert run(2) == 2
+    before = tiny.values(trainer)
+    files = sorted(os.listdir(tmp_path))
+
+    with pytest.raises(ValueError) as error:
+        run(4, dataset=OtherSource)
+    assert "classes are not those of" in str(error.value)
+    assert "3 now, 3 then" in str(error.value)
+
+    with pytest.raises(ValueError, match=r"checkpoint .*step-2 is of another"):
+        tiny.train(tmp_path, narrow, 4)
+    assert sorted(os.listdir(tmp_path)) == files
+    for name, value in tiny.values(trainer).items():
+        np.testing.assert_array_equal(value, before[name])
+
+    weight = trainer.d_temporal.trainable_variables[0]
+    source = functools.partial(PoisonedSource, weight)
+    with pytest.raises(NonFiniteError) as error:
+        run(8, dataset=source, checkpoint_every=1)
+    message = one_line(error.value)
+    assert message.startswith("loss/d_temporal is nan at step 3; ")
+    assert f"{tmp_path}/ckpt/step-2" in message
+    assert saved_steps(tmp_path) == [2]
+    assert [line["step"] for line in metrics(tmp_path)] == [2]
+
+
+def narrow(num_classes):
+    generator = functools.partial(tiny.NETWORKS["generator"], ch=1)
+    return tiny.trainer(None, num_classes, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_steps": 0}, "num_steps=0"),
+        ({"steps_per_loop": 0}, "steps_per_loop=0"),
+        ({"sample_every": -1}, "sample_every=-1"),
+        ({"checkpoint_every": 0}, "checkpoint_every=0"),
+        ({"num_classes": 2}, "dataset's 3 classes. Received: num_classes=2"),
+    ],
+)
+def test_impossible_arguments(tmp_path, changes, words):
+    arguments = {"num_steps": 1, **changes}
+    with pytest.raises(ValueError) as error:
+        tiny.train(tmp_path / "run", None, **arguments)
+    assert one_line(error.value).endswith(words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
+@pytest.mark.usefixtures("eagerly")
+def test_two_replicas(tmp_path, trainer):
+    """A mirrored run: the losses of one device, and its checkpoint fits."""
+    initial = tiny.values(trainer)
+    strategy = tiny.mirrored()
+    made = []
+
+    def factory(num_classes):
+        made.append(
+            tiny.trainer(
+                strategy,
+                num_classes,
+                learning_rate_g=1e-3,
+                learning_rate_d=5e-3,
+                ema_decay=0.75,
+                ema_start_step=2,
+            )
+        )
+        tiny.assign(made[0], initial)
+        return made[0]
+
+    grid = functools.partial(SampleGrid, num_classes=1, samples_per_class=1)
+    run = functools.partial(
+        tiny.train,
+        num_steps=1,
+        sample_grid=grid,
+        standing_statistics_batches=1,
+    )
+    two, one = tmp_path / "two", tmp_path / "one"
+    assert run(two, factory, strategy=strategy) == 1
+    assert run(one, trainer) == 1
+    for found, expected in zip(metrics(two), metrics(one), strict=True):
+        for name in METRICS:
+            if not name.startswith("gradient_norm"):
+                assert found[name] == pytest.approx(expected[name], abs=2e-3)
+    scramble(trainer)
+    assert run(two, trainer) == 1
+    for name, value in tiny.values(made[0]).items():
+        now = trainer.variables()[name].numpy()
+        np.testing.assert_array_equal(now, value, err_msg=name)

@@ -1,0 +1,141 @@
+"""What only real processes show: two workers of a cluster, and SIGTERM."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+TESTS = pathlib.Path(__file__).parents[1]
+TIMEOUT = 500  # Seconds; about 30 on two idle cores.
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts processes, and ends those that outlive the test."""
+    processes = []
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
+
+    def start(name, *args, **variables):
+        files = [tmp_path / f"{name}.{kind}" for kind in ("out", "err")]
+        with open(files[0], "w") as out, open(files[1], "w") as err:
+            process = subprocess.Popen(
+                [sys.executable, str(TESTS / "training" / "worker.py"), *args],
+                stdout=out,
+                stderr=err,
+                env=environment | variables,
+            )
+        process.files = files
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def text(process):
+    """What a process wrote to stdout and stderr until now."""
+    return [file.read_text() for file in process.files]
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("localhost", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def test_two_workers_end_with_equal_variables(start, tmp_path):
+    hosts = [f"localhost:{port}" for port in free_ports(2)]
+    workdirs = [tmp_path / f"run{i}" for i in range(2)]
+    results = [str(tmp_path / f"values{i}.npz") for i in range(2)]
+    processes = []
+    for i in range(2):
+        task = {
+            "cluster": {"worker": hosts},
+            "task": {"type": "worker", "index": i},
+        }
+        processes.append(
+            start(
+                f"worker{i}",
+                str(workdirs[i]),
+                results[i],
+                TF_CONFIG=json.dumps(task),
+            )
+        )
+    for process in processes:
+        assert process.wait(TIMEOUT) == 0, text(process)[1][-3000:]
+    chief, other = (dict(np.load(path)) for path in results)
+    assert chief["reached"] == 3 and chief["step"] == 3
+    assert chief.keys() == other.keys()
+    for name, value in chief.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+    # Only the chief writes, and what it saves is what it has.
+    assert not workdirs[1].exists()
+    lines = (workdirs[0] / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 3]
+    path = tf.train.latest_checkpoint(workdirs[0] / "ckpt")
+    stored = tf.train.load_checkpoint(path)
+    name = "generator|head|kernel/.ATTRIBUTES/VARIABLE_VALUE"
+    np.testing.assert_array_equal(
+        stored.get_tensor(name), chief["generator/head/kernel"]
+    )
+    assert "step 3/3" in text(processes[0])[0] and not text(processes[1])[0]
+
+
+GIN = """
+include "gin/dvdgan.gin"
+RESOLUTION = 8
+NUM_FRAMES = 4
+CH = 2
+DATASET = @TinySource
+BATCH_SIZE = 4
+Generator.z_dim = 4
+SpatialDiscriminator.k = 2
+TemporalDiscriminator.num_3d_blocks = 1
+train.num_steps = 1000000
+train.steps_per_loop = 1
+train.standing_statistics_batches = 1
+SampleGrid.num_classes = 1
+SampleGrid.samples_per_class = 1
+"""
+
+
+def test_sigterm_saves_and_exits_with_success(start, tmp_path):
+    (tmp_path / "tiny.gin").write_text(GIN)
+    workdir = tmp_path / "run"
+    process = start(
+        "train",
+        f"--gin_file={tmp_path / 'tiny.gin'}",
+        f"--workdir={workdir}",
+        "--strategy=one_device",
+    )
+    until = time.monotonic() + TIMEOUT
+    while "step 1/1000000" not in text(process)[0]:
+        assert process.poll() is None, text(process)[1][-3000:]
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT) == 0, text(process)[1][-3000:]
+    out, err = text(process)
+    assert "SIGTERM: will save and stop after this loop." in out
+    step = int(tf.train.latest_checkpoint(workdir / "ckpt").split("-")[-1])
+    assert step >= 1
+    assert f"Stopped by SIGTERM at step {step}; the same command res" in out
+    assert "Traceback" not in err and "\nerror:" not in err

@@ -1,0 +1,38 @@
+"""A process of its own: a worker of a cluster, or the command line.
+
+python worker.py WORKDIR VALUES.npz     trains 3 steps, stores all variables
+python worker.py --gin_file=...         `dvdgan_tf.train`, of 8x8 pixels too
+"""
+
+import sys
+
+import gin
+import numpy as np
+import tensorflow as tf
+from absl import app
+from training import tiny
+
+from dvdgan_tf import train
+from dvdgan_tf.training.strategies import make_strategy
+
+
+def worker(workdir, path):
+    strategy = make_strategy("multi_worker")
+    made = []
+
+    def factory(num_classes):
+        # Each worker starts elsewhere: the strategy must make them equal.
+        tf.random.set_seed(strategy.cluster_resolver.task_id)
+        made.append(tiny.trainer(strategy, num_classes))
+        return made[0]
+
+    step = tiny.train(workdir, factory, 3, strategy)
+    np.savez(path, reached=step, **tiny.values(made[0]))
+
+
+if __name__ == "__main__":
+    if sys.argv[1].startswith("-"):
+        gin.external_configurable(tiny.Source, "TinySource")
+        app.run(train.main, flags_parser=train.parse_flags)
+    else:
+        worker(*sys.argv[1:])
