@@ -58,7 +58,8 @@ class Trainer:
         precision: "float32", or "mixed_bfloat16": activations in bfloat16;
             parameters, optimizer state, vectors of the spectral norm, batch
             norm statistics and losses in float32.
-        jit_compile: whether each replica's step is compiled by XLA.
+        jit_compile: whether each replica's updates are compiled by XLA,
+            whose random numbers for a seed are others.
         seed: of the initial weights, of z, y and the frames for D_S, and of
             the order and windows of the clips.
 
