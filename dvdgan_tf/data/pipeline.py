@@ -6,10 +6,11 @@ save, and one replica or many see the same global batches.
 
 Where the examples come from is a source, any object that has
 
-    num_examples    int, N
     num_frames      int, T
     resolution      int, height and width of a clip in pixels
     class_names     list of str
+    prepare()       does what takes long, such as decoding; called once
+    num_examples    int, N; this and what follows only once prepared
     label_counts    integer array [classes], the number of clips in each
     load(index, seed) -> (uint8 [T, resolution, resolution, 3], int32 [])
 

@@ -46,14 +46,16 @@ class Progress:
             f"{self.step / self.num_steps:6.1%}",
             f"step {self.step}/{self.num_steps}",
             f"{rate:.3g} steps/s",
-            f"ETA {self._eta(rate)}",
+            f"ETA {self._eta()}",
             *(f"{name} {value:.3f}" for name, value in losses.items()),
         ]
         return "  ".join(parts)
 
-    def _eta(self, rate):
+    def _eta(self):
         first_step, first_time = self.first
-        if self.step > first_step:
-            rate = (self.step - first_step) / (self.time - first_time)
-        seconds = round((self.num_steps - self.step) / rate)
+        left = self.num_steps - self.step
+        if left and self.step == first_step:
+            return "-:--:--"  # Only the interval that compiles is known.
+        per_step = (self.time - first_time) / max(self.step - first_step, 1)
+        seconds = round(left * per_step)
         return str(datetime.timedelta(seconds=seconds))
