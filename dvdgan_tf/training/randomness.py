@@ -3,15 +3,18 @@
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.training import threefry
+
 
 class Randomness:
     """Draws that depend on (seed, step, update) and nothing else.
 
-    Each draw is made for the global batch and sliced by replica, so that the
-    examples are the same however many replicas share them.
+    Each example has its place in the global batch and draws by that, so that
+    the examples are the same however many replicas share them, on whatever
+    device, compiled by XLA or not.
 
     Args:
-        seed: integer.
+        seed: any integer, taken modulo 2**64.
         batch_size: examples over all replicas.
         generator: for z_dim, num_frames and num_classes.
     """
@@ -50,32 +53,27 @@ class Randomness:
             z [b, z_dim], standard normal; y [b], int32 class ids; and twice
             uniform noise [b, T] in [0, 1), for real and for fake frames.
         """
-        seed = tf.constant([self.seed, 0], tf.int64)
-        for data in (step, update):
-            seed = tf.random.experimental.stateless_fold_in(
-                seed, tf.cast(data, tf.int64), alg="philox"
-            )
-        seeds = tf.unstack(tf.random.split(seed, 4, alg="philox"))
-        size = self.batch_size
-        z = tf.random.stateless_normal(
-            [size, self.z_dim], seeds[0], alg="philox"
+        key = threefry.threefry(
+            threefry.words(self.seed), threefry.words(tf.cast(step, tf.int64))
         )
-        y, real_noise, fake_noise = (
-            tf.random.stateless_uniform([size, width], seed, alg="philox")
-            for width, seed in zip(
-                (1, self.num_frames, self.num_frames), seeds[1:], strict=True
-            )
+        update = threefry.words(tf.cast(update, tf.int64))
+        key = threefry.threefry(key, update)
+        # One counter per example and pair of words: z, then y, then frames.
+        pairs = (-(-self.z_dim // 2), 1, self.num_frames)
+        position = np.arange(sum(pairs), dtype=np.uint32)
+        bits0, bits1 = (
+            tf.split(bits, pairs, axis=1)
+            for bits in threefry.threefry(key, (self._examples(), position))
         )
+        z = tf.concat(threefry.normal(bits0[0], bits1[0]), 1)[:, : self.z_dim]
         # Inverse transform sampling; XLA has no stateless categorical.
-        y = tf.reduce_sum(tf.cast(y >= self._label_cdf[:-1], tf.int32), 1)
-        draws = (z, y, real_noise, fake_noise)
-        return [self._slice(x) for x in draws]
+        y = threefry.uniform(bits0[1]) >= self._label_cdf[:-1]
+        y = tf.reduce_sum(tf.cast(y, tf.int32), 1)
+        return [z, y, threefry.uniform(bits0[2]), threefry.uniform(bits1[2])]
 
-    def _slice(self, x):
-        """This replica's part of a global batch."""
+    def _examples(self):
+        """Numbers in the global batch of this replica's examples: [b, 1]."""
         context = tf.distribute.get_replica_context()
         size = self.batch_size // context.num_replicas_in_sync
-        begin = context.replica_id_in_sync_group * size
-        # The size stays static even where the replica's id is a tensor.
-        begins = [begin, *[0] * (x.shape.rank - 1)]
-        return tf.slice(x, begins, [size, *x.shape[1:]])
+        begin = tf.cast(context.replica_id_in_sync_group * size, tf.uint32)
+        return begin + np.arange(size, dtype=np.uint32)[:, None]

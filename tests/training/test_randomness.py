@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
+from dvdgan_tf.training import threefry
 from dvdgan_tf.training.randomness import Randomness
 
 SHAPE = types.SimpleNamespace(z_dim=5, num_frames=7, num_classes=4)
@@ -68,6 +69,63 @@ def test_replicas_slice_the_global_draw(randomness):
     step, update = tf.constant(9, tf.int64), tf.constant(2)
     both = draws(tiny.mirrored(), randomness, step, update)
     assert all(equal(both, one(randomness, step, update)))
+
+
+def test_equals_the_generator_example_by_example(randomness):
+    # Two folds of the key, then a counter per example and pair of words.
+    key = threefry.threefry(threefry.words(3), threefry.words(-5))
+    key = threefry.threefry(key, threefry.words(2))
+    z, y, real, fake = one(randomness, -5, 2)
+    for example in range(6):
+        bits = [
+            [w.numpy() for w in threefry.threefry(key, threefry.words(word))]
+            for word in (example + (place << 32) for place in range(11))
+        ]
+        pairs = [threefry.normal(*pair) for pair in bits[:3]]
+        expected = [*(a for a, _ in pairs), *(b for _, b in pairs)][:5]
+        np.testing.assert_allclose(z[example], expected, rtol=1e-6)
+        noise = np.array(bits, np.uint32)[3:] >> 8
+        assert y[example] == noise[0, 0] * 2.0**-24 // 0.25
+        np.testing.assert_array_equal(real[example], noise[1:, 0] * 2.0**-24)
+        np.testing.assert_array_equal(fake[example], noise[1:, 1] * 2.0**-24)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**40 + 3, 2**64 - 2])
+def test_seeds_of_any_size(seed):
+    first = one(Randomness(seed, 6, SHAPE), 0, 0)
+    assert all(equal(first, one(Randomness(seed % 2**64, 6, SHAPE), 0, 0)))
+    other = one(Randomness(seed % 2**32, 6, SHAPE), 0, 0)
+    assert not equal(first, other)[0]
+
+
+def test_an_example_is_the_same_in_a_larger_batch(randomness):
+    larger = one(Randomness(3, 9, SHAPE), 5, 1)
+    assert all(equal([x[:6] for x in larger], one(randomness, 5, 1)))
+
+
+def test_plain_equals_xla(randomness):
+    compiled = tf.function(randomness.draw, jit_compile=True)
+    step, update = tf.constant(-8, tf.int64), tf.constant(1)
+    found = draws(tiny.one_device(), randomness, step, update)
+    expected = tiny.one_device().run(compiled, args=(step, update))
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5, atol=1e-6)
+    assert all(equal(found[1:], [x.numpy() for x in expected[1:]]))
+
+
+def test_neighbouring_streams_are_uncorrelated():
+    # Seeds, steps and updates next to each other, and sums that agree.
+    streams = [
+        one(Randomness(seed, 20_000, SHAPE), step, update)
+        for seed in (0, 1)
+        for step in (-1, 0, 1)
+        for update in (0, 1)
+    ]
+    x = np.concatenate(
+        [np.concatenate([z.T, real.T, fake.T]) for z, _, real, fake in streams]
+    )
+    correlation = np.corrcoef(x) - np.eye(len(x))
+    # 26,000 pairs of rows.
+    assert np.abs(correlation).max() < 5.5 / np.sqrt(20_000)
 
 
 def test_labels_follow_the_data():
