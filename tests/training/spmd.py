@@ -96,14 +96,15 @@ class Program:
             return tf.constant(0)
 
         strategy.run(lower, args=args)
-        concrete, self.text = lowered
-        self.captured = [_captured(x) for x in concrete.captured_inputs]
+        self.concrete, self.text = lowered
+        self.captured = [_captured(x) for x in self.concrete.captured_inputs]
         # Variables that it assigns are paired with their new values.
         pairs = re.findall(
-            r"parameter_number = (\d+) : i64\}, output_index = array<i64: (\d+)>",
+            r"parameter_number = (\d+) : i64\}, "
+            r"output_index = array<i64: (\d+)>",
             self.text,
         )
-        first = len(concrete.inputs) - len(self.captured)
+        first = len(self.concrete.inputs) - len(self.captured)
         self.assigned = {int(o): int(p) - first for p, o in pairs}
         self.client = xla_client.make_cpu_client(num_devices=REPLICAS)
         self.executable = self._compile()
