@@ -104,13 +104,13 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
                 tf.convert_to_tensor(self.moving_variance),
             )
         mean, variance = _moments(tf.cast(inputs, "float32"))
-        momentum = tf.convert_to_tensor(self.momentum)
+        rate = 1.0 - tf.convert_to_tensor(self.momentum)
         for moving, value in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
         ):
             old = tf.convert_to_tensor(moving)
-            moving.assign(momentum * old + (1.0 - momentum) * value)
+            moving.value.assign_sub(rate * (old - value))
         return mean, variance
 
 

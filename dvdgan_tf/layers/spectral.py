@@ -5,7 +5,7 @@ after Miyato et al. 2018, equation 8 and algorithm 1, as BigGAN applies it:
 
     v     = W u / |W u|
     u'    = W^T v / |W^T v|            (one power iteration)
-    sigma = v^T W u'
+    sigma = v^T W u' = |W^T v|
     W_bar = W / sigma
 
 with W viewed as [everything else, C_out] and no gradient through u and v, so
@@ -57,19 +57,45 @@ class SpectralNorm:
         Returns:
             `(weight / sigma, u', sigma)`; u' is `u` unless `iterate`.
         """
-        matrix = tf.reshape(weight, [-1, weight.shape[-1]])
-        fixed = tf.stop_gradient(matrix)
-        u = u[:, None]
-        v = self._unit(tf.matmul(fixed, u))
-        for i in range(self.power_iterations if iterate else 0):
-            if i:
-                v = self._unit(tf.matmul(fixed, u))
-            u = self._unit(tf.matmul(fixed, v, transpose_a=True))
-        sigma = tf.reduce_sum(v * tf.matmul(matrix, u))
-        return weight / tf.maximum(sigma, self.epsilon), u[:, 0], sigma
+        matrix = tf.stop_gradient(tf.reshape(weight, [-1, weight.shape[-1]]))
+        u = tf.reshape(u, [1, -1])
+        sigma = None
+        for _ in range(self.power_iterations if iterate else 0):
+            v, _ = self._unit(tf.matmul(u, matrix, transpose_b=True))
+            u, sigma = self._unit(tf.matmul(v, matrix))
+        if sigma is None:
+            v, sigma = self._unit(tf.matmul(u, matrix, transpose_b=True))
+        normalized = _divide(weight, sigma, u, v)
+        return normalized, tf.reshape(u, [-1]), sigma
 
     def _unit(self, vector):
-        return vector / tf.maximum(tf.norm(vector), self.epsilon)
+        """The vector over its norm, and the norm."""
+        norm = tf.sqrt(tf.reduce_sum(tf.square(vector)))
+        norm = tf.maximum(norm, self.epsilon)
+        return vector / norm, norm
+
+
+@tf.custom_gradient
+def _divide(weight, sigma, u, v):
+    """W / sigma, with the gradient through sigma = v^T W u, in closed form.
+
+        dL/dW = (G - <G, W_bar> v u^T) / sigma,    G = dL/dW_bar
+
+    Args:
+        weight: [..., C_out].
+        sigma: scalar.
+        u: [1, C_out], unit vector, constant.
+        v: [1, everything else], unit vector, constant.
+    """
+    normalized = weight / sigma
+
+    def gradient(upstream):
+        inner = tf.reduce_sum(upstream * normalized)
+        outer = tf.matmul(inner * v, u, transpose_a=True)
+        outer = tf.reshape(outer, weight.shape)
+        return (upstream - outer) / sigma, None, None, None
+
+    return normalized, gradient
 
 
 class SpectralWeight:

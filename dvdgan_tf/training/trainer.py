@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dvdgan_tf.training import losses
 from dvdgan_tf.training.accumulation import map_over_parts, sum_over_parts
+from dvdgan_tf.training.adam import Adam
 from dvdgan_tf.training.randomness import Randomness
 
 # What a step returns, in this order. Gradient norms are sums over replicas
@@ -124,13 +125,8 @@ class Trainer:
             *self.d_temporal.trainable_variables,
         ]
         adam = dict(beta_1=beta_1, beta_2=beta_2, epsilon=adam_epsilon)
-        with tf.variable_creator_scope(_without_aggregation):
-            self.optimizer_g = keras.optimizers.Adam(
-                learning_rate_g, name="optimizer_g", **adam
-            )
-            self.optimizer_d = keras.optimizers.Adam(
-                learning_rate_d, name="optimizer_d", **adam
-            )
+        self.optimizer_g = Adam(learning_rate_g, name="optimizer_g", **adam)
+        self.optimizer_d = Adam(learning_rate_d, name="optimizer_d", **adam)
         self.optimizer_g.build(self.generator.trainable_variables)
         self.optimizer_d.build(self._d_variables)
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
@@ -381,14 +377,14 @@ class Trainer:
 
     def _update_ema(self, step):
         """e <- d e + (1 - d) w for weights; other state is copied."""
-        decay = tf.where(step < self.ema_start_step, 0.0, self.ema_decay)
+        rate = tf.where(step < self.ema_start_step, 1.0, 1.0 - self.ema_decay)
         for average, live in zip(
             self.ema_generator.trainable_variables,
             self.generator.trainable_variables,
             strict=True,
         ):
             old, new = _tensors([average, live])
-            average.value.assign(decay * old + (1.0 - decay) * new)
+            average.value.assign_sub(rate * (old - new))
         for average, live in zip(
             self.ema_generator.non_trainable_variables,
             self.generator.non_trainable_variables,
@@ -434,17 +430,6 @@ class Trainer:
     @tf.function(reduce_retracing=True)
     def _sample_live(self, z, y):
         return self.generator(z, y, training=False)
-
-
-def _without_aggregation(next_creator, **kwargs):
-    """Each replica counts Adam's iterations for itself: they agree.
-
-    By default the first replica's count is sent to all, and that is not to be
-    had under XLA on several GPUs.
-    """
-    return next_creator(
-        **{**kwargs, "aggregation": tf.VariableAggregation.NONE}
-    )
 
 
 def _on_accelerators():
