@@ -23,7 +23,7 @@ import gin
 import machine
 import tensorflow as tf
 import xla_cost
-from absl import app, flags
+from absl import app, flags, logging
 
 from dvdgan_tf import config
 from dvdgan_tf.training import loop
@@ -75,6 +75,8 @@ BINDINGS = {
 
 def main(argv):
     """Measures one configuration."""
+    if not FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
     try:
         if len(argv) > 1:
             raise ValueError(f"Unknown argument {argv[1]!r}; see --help.")
@@ -83,6 +85,8 @@ def main(argv):
     except ValueError as error:
         sys.exit(f"error: {config.one_line(error)}")
     result = {"what": describe(trainer), "build_s": built}
+    before = machine.peak_memory()["peak_memory_gib"]
+    result["memory_before_steps_gib"] = before
     result.update(time_steps(trainer))
     result.update(machine.peak_memory())
     result.update(arithmetic(trainer, result["step_s"]))
