@@ -1,0 +1,110 @@
+"""The benchmark's command line, on the smallest networks."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+# A resolution that `widths` does not know, as in `training.tiny`.
+RUN = f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tools")!r}]
+from dvdgan_tf.networks import widths
+widths.GENERATOR_MULTIPLIERS[8] = (2, 1)
+widths.DISCRIMINATOR_MULTIPLIERS[8] = (1, 2)
+import benchmark
+from absl import app
+app.run(benchmark.main)
+"""
+GIN = """
+include "gin/dvdgan.gin"
+DATASET = @MovingDigits
+RESOLUTION = 8
+NUM_FRAMES = 12
+CH = 4
+BATCH_SIZE = 512
+SpatialDiscriminator.k = 2
+TemporalDiscriminator.num_3d_blocks = 1
+"""
+
+
+def benchmark(gin_file, *flags):
+    command = [sys.executable, "-c", RUN, f"--gin_file={gin_file}", *flags]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("gin") / "tiny.gin"
+    path.write_text(GIN)
+    return path
+
+
+@pytest.fixture(scope="module")
+def output(gin_file, tmp_path_factory):
+    """What is printed, and the line that is written."""
+    file = tmp_path_factory.mktemp("out") / "results.jsonl"
+    flags = ["--num_frames=4", "--ch=2", "--batch_size=6", "--threads=1"]
+    flags += ["--steps=2", "--ceiling_shapes=3", "--breakdown"]
+    result = benchmark(gin_file, *flags, f"--output={file}")
+    assert result.returncode == 0, result.stderr
+    return result.stdout, file.read_text()
+
+
+@pytest.fixture(scope="module")
+def figures(output):
+    return json.loads(output[1])
+
+
+def test_the_last_line_is_what_is_written(output):
+    printed, written = output
+    assert printed.splitlines()[-1] == written.strip()
+
+
+def test_flags_win_over_the_file(figures):
+    what = figures["what"]
+    found = [what[k] for k in ("num_frames", "ch", "batch_size", "precision")]
+    assert found == [4, 2, 6, "float32"]
+
+
+def test_figures_agree_with_each_other(figures):
+    f = figures
+    parts = 2 * f["gflop_d_update"] + f["gflop_g_update"]
+    assert f["gflop"] == pytest.approx(parts)
+    assert f["gflop"] < f["gflop_as_drawn"]
+    assert f["gflops"] == pytest.approx(f["gflop"] / f["step_s"])
+    assert f["clips_per_s"] == pytest.approx(2 * 6 / f["step_s"])
+    assert f["ratio"] == pytest.approx(f["gflops"] / f["ceiling_gflops"])
+    parts = 2 * f["d_update_s"] + f["g_update_s"]
+    assert f["step_s"] == pytest.approx(parts)
+    assert f["step_min_s"] <= f["step_s"] < f["first_step_s"]
+    rates = [c["gflops"] for c in f["ceiling"]]
+    assert f["ceiling_gflops"] == max(rates) and len(rates) == 3
+    assert f["peak_memory_gib"] > 0.1
+
+
+def test_breakdown_has_all_layers(figures):
+    assert [row["layer"] for row in figures["breakdown"]] == [
+        "G/4x4_recurrent",
+        "G/4x4_block",
+        "G/4x4_block_up",
+        "G/head",
+        "D_S/8x8_block0",
+        "D_S/4x4_block1",
+        "D_T/4x4_block0",
+        "D_T/2x2_block1",
+    ]
+    for row in figures["breakdown"]:
+        rate = 1e3 * row["gflop"] / row["ms"]
+        assert row["gflops"] == pytest.approx(rate) and rate > 0
+
+
+def test_a_mistake_ends_in_one_sentence(gin_file):
+    result = benchmark(gin_file, "--num_frames=1")
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("error: ") and "NUM_FRAMES = 1" in last
