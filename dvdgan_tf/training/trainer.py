@@ -215,6 +215,27 @@ class Trainer:
             self.step.assign_add(1)
         return history.stack()
 
+    def step_on(self, videos, labels):
+        """One whole step on given data, on one device.
+
+        Args:
+            videos: uint8 [d_steps, B, T, H, W, 3].
+            labels: class ids, integer [d_steps, B].
+
+        Returns:
+            [len(METRICS)], float32.
+        """
+        step = self.step.read_value()
+        d_metrics = tf.add_n(
+            [
+                self._d_update((videos[i], labels[i]), step, tf.constant(i))
+                for i in range(self.d_steps)
+            ]
+        ) / float(self.d_steps)
+        g_metrics = self._g_update(step)
+        self.step.assign_add(1)
+        return tf.concat([d_metrics, g_metrics], 0)
+
     def _on_replicas(self, update, *args):
         """Runs an update on all replicas; returns the sum of its metrics."""
         update = tf.autograph.experimental.do_not_convert(update)

@@ -1,0 +1,214 @@
+"""Exported steps, run by JAX in a process without TensorFlow."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from training import tiny
+
+TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+import export_step
+import import_state
+
+pytest.importorskip("jax", reason="JAX is not installed: pip install jax")
+
+STEPS = 10
+# Any import of TensorFlow or of this project fails.
+ALONE = """
+import runpy, sys
+sys.modules["tensorflow"] = sys.modules["dvdgan_tf"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    """Instead of the one for all tests, which forgets compiled functions."""
+
+
+def run_step(*args):
+    """Runs tools/run_step.py; returns the finished process."""
+    return subprocess.run(
+        [sys.executable, "-c", ALONE, TOOLS / "run_step.py", *args],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        # Compiles faster, and computes the same.
+        env=os.environ
+        | {
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        },
+    )
+
+
+def make_trainer(**changes):
+    keras.utils.set_random_seed(1)
+    trainer = tiny.trainer(
+        learning_rate_g=1e-3,
+        learning_rate_d=5e-3,
+        ema_decay=0.75,
+        ema_start_step=2,
+        # Biases before a batch norm have gradients of rounding errors alone.
+        adam_epsilon=1e-3,
+        **changes,
+    )
+    trainer.randomness.follow_labels(tiny.Source.label_counts)
+    return trainer
+
+
+def export(trainer, folder, num_batches):
+    fresh = export_step.describe_fresh(trainer)
+    manifest = export_step.export(trainer, str(folder), fresh)
+    export_step.write_manifest(manifest | {"flop_per_step": 1e6}, folder)
+    export_step.write_batches(trainer, tiny.Source(), num_batches, folder)
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Folder, manifest, trainer and its initial values."""
+    folder = tmp_path_factory.mktemp("export")
+    trainer = make_trainer()
+    manifest = export(trainer, folder, STEPS)
+    return folder, manifest, trainer, tiny.values(trainer)
+
+
+@pytest.fixture(scope="module")
+def expected(exported):
+    """TensorFlow's own ten steps: losses, final values, samples."""
+    folder, _, trainer, initial = exported
+    tiny.assign(trainer, initial)
+    batches = np.load(folder / "batches.npz")
+    step = tf.function(trainer.step_on, jit_compile=True)
+    history = [
+        step(tf.constant(videos), tf.constant(labels)).numpy()
+        for videos, labels in zip(
+            batches["videos"], batches["labels"], strict=True
+        )
+    ]
+    return np.stack(history), tiny.values(trainer)
+
+
+@pytest.fixture(scope="module")
+def found(exported):
+    """JAX's: report, metrics, state, samples."""
+    folder, manifest, _, _ = exported
+    done = run_step(
+        f"--export_dir={folder}",
+        f"--batches={folder / 'batches.npz'}",
+        f"--steps={STEPS}",
+        f"--save={folder / 'out.npz'}",
+        f"--log={folder / 'metrics.jsonl'}",
+        f"--samples={folder / 'samples.npz'}",
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in lines]
+    assert [line["step"] for line in lines] == [*range(1, STEPS + 1)]
+    metrics = [[line[name] for name in manifest["metrics"]] for line in lines]
+    state = dict(np.load(folder / "out.npz", allow_pickle=False))
+    return report, np.array(metrics), state, np.load(folder / "samples.npz")
+
+
+def test_losses_are_those_of_tensorflow(expected, found):
+    history, _ = expected
+    assert np.ptp(history[:, 0]) > 0.01  # The losses move at all.
+    np.testing.assert_allclose(found[1], history, rtol=1e-3, atol=1e-3)
+
+
+def test_state_is_that_of_tensorflow(exported, expected, found):
+    _, values = expected
+    _, _, state, _ = found
+    initial = exported[3]
+    assert state.keys() == values.keys()
+    moved = 0
+    for name, value in values.items():
+        assert state[name].dtype == value.dtype, name
+        np.testing.assert_allclose(
+            state[name], value, rtol=1e-2, atol=1e-3, err_msg=name
+        )
+        moved += not np.array_equal(value, initial[name])
+    assert moved > 250
+    assert state["step"] == STEPS
+
+
+def test_manifest_names_what_is_updated(exported):
+    _, manifest, trainer, _ = exported
+    step, sampler = manifest["step"], manifest["sampler"]
+    assert [x["name"] for x in step["inputs"][:2]] == ["videos", "labels"]
+    state = [x["name"] for x in step["inputs"] if x["role"] == "state"]
+    assert sorted(state) == sorted(trainer.variables())
+    constants = [x for x in step["inputs"] if x["role"] == "constant"]
+    assert sorted(x["value"] for x in constants) == pytest.approx([1e-3, 5e-3])
+    # All but the momentum of G's batch norms, which the average copies.
+    updated = [x["name"] for x in step["outputs"][1:]]
+    assert set(state) - set(updated) == {
+        name
+        for name in state
+        if name.startswith("generator/") and name.endswith("/momentum")
+    }
+    assert len(sampler["outputs"]) == 1
+    names = [x["name"] for x in sampler["inputs"][2:]]
+    assert names and all(name.startswith("ema_generator/") for name in names)
+
+
+def test_buffers_are_donated(exported, found):
+    _, manifest, _, _ = exported
+    updated = manifest["step"]["outputs"][1:]
+    size = sum(
+        np.dtype(x["dtype"]).itemsize * np.prod(x["shape"], dtype=int)
+        for x in updated
+    )
+    assert found[0]["donated_bytes"] == size
+
+
+def test_report(found):
+    report = found[0]
+    assert report["platform"] == "cpu" and report["steps"] == STEPS
+    rate = report["steps_per_second"]
+    assert report["tflops"] == pytest.approx(rate * 1e-6)
+    assert report["real_clips_per_second"] == pytest.approx(
+        rate * 2 * tiny.BATCH
+    )
+    assert report["sampler_videos"] == 2
+    for name in ("compile_seconds", "first_step_seconds", "sampler_seconds"):
+        assert report[name] > 0
+
+
+def test_samples_are_those_of_the_averaged_generator(exported, found):
+    _, _, trainer, _ = exported
+    _, _, state, samples = found
+    tiny.assign(trainer, state)
+    z = np.random.default_rng(0).standard_normal((2, 4)).astype("float32")
+    videos = trainer.ema_generator(z, tf.constant([0, 1]), training=False)
+    found = samples["videos"].astype("float32") / 127.5 - 1.0
+    np.testing.assert_allclose(found, videos, atol=0.5 / 127.5 + 1e-3)
+    assert np.ptp(found) > 0.01
+
+
+def test_training_resumes_from_the_imported_state(exported, found, tmp_path):
+    folder, _, trainer, initial = exported
+    tiny.assign(trainer, initial)
+    path = import_state.import_state(
+        trainer, str(folder / "out.npz"), str(tmp_path)
+    )
+    assert path == str(tmp_path / "ckpt" / f"step-{STEPS}")
+    tiny.assign(trainer, initial)
+    assert tiny.train(tmp_path, trainer, STEPS) == STEPS
+    for name, variable in trainer.variables().items():
+        np.testing.assert_array_equal(variable.numpy(), found[2][name], name)
+    with pytest.raises(ValueError, match=r"has step 10 already; choose"):
+        import_state.import_state(
+            trainer, str(folder / "out.npz"), str(tmp_path)
+        )
