@@ -226,13 +226,13 @@ class Trainer:
             [len(METRICS)], float32.
         """
         step = self.step.read_value()
-        d_metrics = tf.add_n(
-            [
-                self._d_update((videos[i], labels[i]), step, tf.constant(i))
-                for i in range(self.d_steps)
-            ]
-        ) / float(self.d_steps)
-        g_metrics = self._g_update(step)
+        d_metrics = tf.zeros([NUM_D_METRICS])
+        for i in tf.range(self.d_steps):
+            d_metrics += self._on_replicas(
+                self._d_update, (videos[i], labels[i]), step, i
+            )
+        d_metrics /= float(self.d_steps)
+        g_metrics = self._on_replicas(self._g_update, step)
         self.step.assign_add(1)
         return tf.concat([d_metrics, g_metrics], 0)
 
