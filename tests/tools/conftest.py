@@ -1,0 +1,7 @@
+import pytest
+from training import tiny
+
+
+@pytest.fixture(scope="session")
+def trainer():
+    return tiny.trainer()
