@@ -15,6 +15,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import flops
 import gin
 import keras
 import numpy as np
@@ -41,13 +42,6 @@ flags.DEFINE_integer(
     "num_batches", 0, "Steps of real clips written to batches.npz."
 )
 flags.DEFINE_integer("sample_batch", 2, "Videos per call of the sampler.")
-flags.DEFINE_float(
-    "flop_per_step",
-    None,
-    "Floating point operations of a step, as tools/benchmark.py counts them; "
-    "run_step reports TFLOP/s if it knows them.",
-)
-
 # The oldest that StableHLO still reads: any JAX of today runs the modules.
 STABLEHLO_VERSION = stablehlo.get_minimum_version()
 
@@ -74,7 +68,6 @@ def main(_):
         source.prepare()
         trainer.randomness.follow_labels(source.label_counts)
         manifest = export(trainer, FLAGS.output, fresh, FLAGS.sample_batch)
-        manifest["flop_per_step"] = FLAGS.flop_per_step
         manifest["config"] = gin.operative_config_str()
         write_manifest(manifest, FLAGS.output)
         if FLAGS.num_batches:
@@ -152,6 +145,7 @@ def export(trainer, output, fresh, sample_batch=2):
         "format": 1,
         "metrics": list(METRICS),
         "num_classes": generator.num_classes,
+        "flop_per_step": flops.count(trainer).step,
         "state": [
             {**_spec(name, value), "fresh": fresh[name]}
             for name, value in values.items()

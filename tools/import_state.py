@@ -84,10 +84,11 @@ def check(path, state, variables):
     """Raises ValueError at the first array that is not as its variable."""
     for name in sorted(variables.keys() | state.keys()):
         if name not in state or name not in variables:
-            place = path if name not in state else "the model"
+            places = (path, "the model")
+            having, lacking = places if name in state else places[::-1]
             raise ValueError(
-                f"{name} is missing in {place}; use the gin files and "
-                "parameters that the state was exported with."
+                f"{lacking} lacks {name}, which {having} has; use the gin "
+                "files and parameters that the state was exported with."
             )
         array, variable = state[name], variables[name]
         own = _describe(tf.as_dtype(variable.dtype).name, variable.shape)

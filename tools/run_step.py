@@ -227,9 +227,11 @@ def load_state(args, manifest):
     specs = {spec["name"]: spec for spec in manifest["state"]}
     for name in sorted(specs.keys() | state.keys()):
         if name not in state:
-            raise ValueError(f"{path} has no {name}, which the step needs.")
+            raise ValueError(f"{path} has no {name}, which manifest.json has.")
         if name not in specs:
-            raise ValueError(f"{path} has {name}, which the step lacks.")
+            raise ValueError(
+                f"{path} has {name}, which is not in manifest.json."
+            )
         check_array(path, name, state[name], specs[name])
     return jax.device_put(state)
 
@@ -284,7 +286,7 @@ def train(step, state, batches, args, manifest, report):
         manifest: as `read_manifest` returns.
         report: gets the measurements.
     """
-    data = [_clips(args.batches, batches, spec) for spec in step.data]
+    data = [clips(args.batches, batches, spec) for spec in step.data]
     report["compile_seconds"] = step.compile()
     first, pending = int(state["step"]), None
     start = time.monotonic()
@@ -312,7 +314,7 @@ def train(step, state, batches, args, manifest, report):
             report["tflops"] = rate * manifest["flop_per_step"] / 1e12
 
 
-def _clips(path, batches, spec):
+def clips(path, batches, spec):
     """One array of the batches, checked."""
     name = spec["name"]
     if name not in batches:

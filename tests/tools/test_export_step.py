@@ -1,11 +1,14 @@
 """Exported steps, run by JAX in a process without TensorFlow."""
 
+import argparse
 import json
 import os
 import pathlib
 import subprocess
 import sys
 
+import export_step
+import import_state
 import keras
 import numpy as np
 import pytest
@@ -13,12 +16,9 @@ import tensorflow as tf
 from training import tiny
 
 TOOLS = pathlib.Path(__file__).parents[2] / "tools"
-sys.path.insert(0, str(TOOLS))
 
-import export_step
-import import_state
-
-pytest.importorskip("jax", reason="JAX is not installed: pip install jax")
+# Skips the file where JAX is not installed.
+run_step = pytest.importorskip("run_step", exc_type=ImportError)
 
 STEPS = 10
 # Any import of TensorFlow or of this project fails.
@@ -35,7 +35,7 @@ def _fixed_seed():
     """Instead of the one for all tests, which forgets compiled functions."""
 
 
-def run_step(*args):
+def run_alone(*args):
     """Runs tools/run_step.py; returns the finished process."""
     return subprocess.run(
         [sys.executable, "-c", ALONE, TOOLS / "run_step.py", *args],
@@ -69,7 +69,7 @@ def make_trainer(**changes):
 def export(trainer, folder, num_batches):
     fresh = export_step.describe_fresh(trainer)
     manifest = export_step.export(trainer, str(folder), fresh)
-    export_step.write_manifest(manifest | {"flop_per_step": 1e6}, folder)
+    export_step.write_manifest(manifest, folder)
     export_step.write_batches(trainer, tiny.Source(), num_batches, folder)
     return manifest
 
@@ -86,7 +86,7 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(exported):
     """TensorFlow's own ten steps: losses, final values, samples."""
-    folder, _, trainer, initial = exported
+    _, _, trainer, initial = exported
     tiny.assign(trainer, initial)
     history = trainer.run(tiny.batches(trainer), tf.constant(STEPS))
     return history.numpy(), tiny.values(trainer)
@@ -96,7 +96,7 @@ def expected(exported):
 def found(exported):
     """JAX's: report, metrics, state, samples."""
     folder, manifest, _, _ = exported
-    done = run_step(
+    done = run_alone(
         f"--export_dir={folder}",
         f"--batches={folder / 'batches.npz'}",
         f"--steps={STEPS}",
@@ -166,11 +166,13 @@ def test_buffers_are_donated(exported, found):
     assert found[0]["donated_bytes"] == size
 
 
-def test_report(found):
-    report = found[0]
+def test_report(exported, found):
+    report, manifest = found[0], exported[1]
     assert report["platform"] == "cpu" and report["steps"] == STEPS
     rate = report["steps_per_second"]
-    assert report["tflops"] == pytest.approx(rate * 1e-6)
+    assert report["tflops"] == pytest.approx(
+        rate * manifest["flop_per_step"] / 1e12
+    )
     assert report["real_clips_per_second"] == pytest.approx(
         rate * 2 * tiny.BATCH
     )
@@ -205,3 +207,105 @@ def test_training_resumes_from_the_imported_state(exported, found, tmp_path):
         import_state.import_state(
             trainer, str(folder / "out.npz"), str(tmp_path)
         )
+
+
+def arguments(folder, **changes):
+    flags = dict(export_dir=str(folder), state=None, fresh=None)
+    return argparse.Namespace(**{**flags, **changes})
+
+
+def changed(folder, path, **changes):
+    """Writes the exported state with changes; None drops an array."""
+    state = dict(np.load(folder / "state.npz")) | changes
+    np.savez(path, **{k: v for k, v in state.items() if v is not None})
+    return str(path)
+
+
+BIAS = "generator/seed/bias"
+MISTAKES = {
+    "missing": ({BIAS: None}, f"{BIAS}"),
+    "unknown": ({"other": np.zeros(3)}, "other"),
+    "shape": ({BIAS: np.zeros(3, "float32")}, r"float32 \[3\]"),
+    "dtype": ({BIAS: np.zeros(64)}, r"float64 \[64\]"),
+    "pickled": ({BIAS: np.array([None])}, "no NPZ file of plain arrays"),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_wrong_state_is_named(exported, tmp_path, kind):
+    folder, manifest, trainer, initial = exported
+    change, words = MISTAKES[kind]
+    path = changed(folder, tmp_path / "state.npz", **change)
+    with pytest.raises(ValueError, match=words) as by_jax:
+        run_step.load_state(arguments(folder, state=path), manifest)
+    tiny.assign(trainer, initial)
+    with pytest.raises(ValueError, match=words) as by_import:
+        import_state.import_state(trainer, path, str(tmp_path))
+    for error in (by_jax, by_import):
+        assert path in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "ckpt").exists()
+
+
+def test_a_state_that_is_not_finite_is_refused(exported, tmp_path):
+    folder, _, trainer, initial = exported
+    bad = initial[BIAS].copy()
+    bad[7] = np.nan
+    path = changed(folder, tmp_path / "state.npz", **{BIAS: bad})
+    with pytest.raises(ValueError, match=f"{BIAS} in .* not finite"):
+        import_state.import_state(trainer, path, str(tmp_path))
+
+
+def test_wrong_files_are_named(exported, tmp_path):
+    folder, manifest, _, _ = exported
+    (tmp_path / "text.npz").write_text("text")
+    for name, words in (("text.npz", "no NPZ file"), ("none.npz", "no file")):
+        for read in (run_step.read_npz, import_state.read_npz):
+            with pytest.raises(ValueError, match=words):
+                read(str(tmp_path / name))
+    with pytest.raises(ValueError, match=r"There is no .*manifest.json"):
+        run_step.read_manifest(str(tmp_path))
+    (tmp_path / "step.mlir").write_bytes(b"cut")
+    with pytest.raises(ValueError, match=r"step.mlir is not the one"):
+        run_step.Module(manifest, "step", str(tmp_path))
+    videos, labels = manifest["step"]["inputs"][:2]
+    batches = np.load(folder / "batches.npz")
+    assert len(run_step.clips("x", batches, videos)) == STEPS
+    for name, array, words in (
+        ("videos", batches["videos"][:, :1], r"uint8 \[1, 4, 4, 8, 8, 3\]"),
+        ("videos", batches["videos"][:0], "no batches"),
+        ("labels", batches["labels"].astype("int64"), "int64"),
+        ("label", batches["labels"], "no labels"),
+    ):
+        spec = videos if name == "videos" else labels
+        with pytest.raises(ValueError, match=words):
+            run_step.clips("x", {name: array}, spec)
+
+
+def test_a_fresh_state_is_drawn_as_keras_does(exported):
+    _, manifest, _, initial = exported
+    kinds = {x["name"]: x["fresh"] for x in manifest["state"]}
+    state = run_step.draw_fresh(manifest["state"], seed=3)
+    assert state.keys() == initial.keys()
+    for name, value in initial.items():
+        drawn, (kind,) = state[name], kinds[name]
+        assert drawn.dtype == value.dtype and drawn.shape == value.shape
+        if kind == "constant":
+            np.testing.assert_array_equal(drawn, value, err_msg=name)
+        elif kind == "normal":
+            # The power iteration's vectors, and nothing else.
+            assert name.endswith("_u")
+        elif kind == "copy":
+            np.testing.assert_array_equal(
+                drawn, state[name.removeprefix("ema_")], err_msg=name
+            )
+        else:
+            matrix = drawn.reshape(-1, drawn.shape[-1]).astype("float64")
+            gram = min(matrix @ matrix.T, matrix.T @ matrix, key=len)
+            np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-5)
+            assert not np.array_equal(drawn, value)
+    assert {kind for x in kinds.values() for kind in x} == {
+        "constant",
+        "copy",
+        "normal",
+        "orthogonal",
+    }
