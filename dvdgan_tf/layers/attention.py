@@ -68,9 +68,20 @@ class SelfAttention(keras.layers.Layer):
         )
 
     def call(self, inputs, training=False):
-        queries = _positions(self.theta(inputs, training=training))
-        keys = _positions(_max_pool(self.phi(inputs, training=training)))
-        values = _positions(_max_pool(self.g(inputs, training=training)))
+        return self.apply(inputs, self.parameters(training))
+
+    def parameters(self, training):
+        """What `apply` needs, in the compute dtype."""
+        gamma = tf.cast(tf.convert_to_tensor(self.gamma), self.compute_dtype)
+        convs = (self.theta, self.phi, self.g, self.o)
+        return gamma, *(conv.parameters(training) for conv in convs)
+
+    def apply(self, inputs, parameters):
+        """The layer as a function of its parameters; see `call`."""
+        gamma, theta, phi, g, o = parameters
+        queries = _positions(self.theta.apply(inputs, theta))
+        keys = _positions(_max_pool(self.phi.apply(inputs, phi)))
+        values = _positions(_max_pool(self.g.apply(inputs, g)))
         weights = tf.nn.softmax(tf.matmul(queries, keys, transpose_b=True))
         attended = tf.matmul(weights, values)
         shape = tf.concat([tf.shape(inputs)[:-1], [values.shape[-1]]], 0)
@@ -78,8 +89,7 @@ class SelfAttention(keras.layers.Layer):
             tf.reshape(attended, shape),
             [*inputs.shape[:-1], values.shape[-1]],
         )
-        gamma = tf.cast(tf.convert_to_tensor(self.gamma), inputs.dtype)
-        return inputs + gamma * self.o(attended, training=training)
+        return inputs + gamma * self.o.apply(attended, o)
 
 
 def _max_pool(x):

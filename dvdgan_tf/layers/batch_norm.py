@@ -76,16 +76,25 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
         )
 
     def call(self, inputs, condition, training=False):
+        return scale_and_shift(
+            inputs, *self.affine(inputs, condition, training)
+        )
+
+    def affine(self, inputs, condition, training):
+        """What `scale_and_shift` needs, twice [B, T, C], float32.
+
+        Updates the moving statistics if `training`.
+        """
         mean, variance = self._statistics(inputs, training)
-        gain = 1.0 + tf.cast(self.gain(condition, training=training), "float32")
-        bias = tf.cast(self.bias(condition, training=training), "float32")
-        scale = gain[:, None] * tf.math.rsqrt(variance + self.epsilon)
+        gain, bias = (
+            tf.cast(
+                dense.apply(condition, dense.parameters(training)), "float32"
+            )
+            for dense in (self.gain, self.bias)
+        )
+        scale = (1.0 + gain)[:, None] * tf.math.rsqrt(variance + self.epsilon)
         shift = bias[:, None] - mean * scale
-        # In float32: in bfloat16 the difference of inputs and mean, both
-        # large after a ReLU, would lose its digits.
-        outputs = tf.cast(inputs, "float32") * scale[:, :, None, None]
-        outputs += shift[:, :, None, None]
-        return tf.cast(outputs, inputs.dtype)
+        return scale, shift
 
     def _statistics(self, inputs, training):
         """Mean and variance [T, C], float32."""
@@ -103,6 +112,15 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
             old = tf.convert_to_tensor(moving)
             moving.assign(momentum * old + (1.0 - momentum) * value)
         return mean, variance
+
+
+def scale_and_shift(inputs, scale, shift):
+    """inputs . scale + shift, [B, T, H, W, C], in the dtype of `inputs`."""
+    # In float32: in bfloat16 the difference of inputs and mean, both large
+    # after a ReLU, would lose its digits.
+    outputs = tf.cast(inputs, "float32") * scale[:, :, None, None]
+    outputs += shift[:, :, None, None]
+    return tf.cast(outputs, inputs.dtype)
 
 
 def _moments(x):

@@ -6,7 +6,11 @@ Source: v2's generator figure; gates as DeepMind's later code confirms them.
 import gin
 import tensorflow as tf
 
-from dvdgan_tf.layers.spectral import SpectralLayer, convolve
+from dvdgan_tf.layers.convolutions import convolve
+from dvdgan_tf.layers.spectral import SpectralLayer
+
+# Swaps batch and time of [B, T, H, W, C], either way.
+_TIME_FIRST = [1, 0, 2, 3, 4]
 
 
 @gin.register
@@ -21,10 +25,11 @@ class ConvGRU(SpectralLayer):
     `*` is a "same" convolution, `.` the element-wise product; u keeps the old
     state. The state is as wide as the input. A convolution of a concatenation
     is the sum of two convolutions, so the half of x is computed for all
-    frames at once, outside the recurrence.
+    frames at once, outside the recurrence, and that of h = 0 not at all.
 
     Args:
         spectral_norm: a `SpectralNorm`, applied to each gate's own kernel.
+        unroll: whether the graph holds every time step, or one in a loop.
 
     Call arguments:
         inputs: x, [B, T, H, W, C]; with T = 1 the same x serves all steps.
@@ -36,6 +41,10 @@ class ConvGRU(SpectralLayer):
         The states h' of all steps, [B, num_frames, H, W, C].
     """
 
+    def __init__(self, spectral_norm=None, unroll=True, **kwargs):
+        super().__init__(spectral_norm, **kwargs)
+        self.unroll = unroll
+
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
         shape = (3, 3, 2 * channels, channels)
@@ -45,43 +54,90 @@ class ConvGRU(SpectralLayer):
         self.bias = self.add_bias(3 * channels)  # r, u, c
 
     def call(self, inputs, num_frames, initial_state=None, training=False):
-        channels = inputs.shape[-1]
-        input_kernel, gates_kernel, candidate_kernel = (
-            tf.cast(kernel, inputs.dtype) for kernel in self._kernels(training)
-        )
-        bias = tf.cast(tf.convert_to_tensor(self.bias), inputs.dtype)
-        from_inputs = tf.unstack(convolve(inputs, input_kernel) + bias, axis=1)
-        if len(from_inputs) == 1:
-            from_inputs = from_inputs * num_frames
-        state = initial_state
-        states = []
-        for from_input in from_inputs:
-            gates, candidate = tf.split(
-                from_input, [2 * channels, channels], -1
-            )
-            if state is None:
-                # With h = 0 the convolutions of the state vanish.
-                update = tf.sigmoid(gates[..., channels:])
-                state = (1.0 - update) * tf.nn.relu(candidate)
-            else:
-                gates = tf.sigmoid(gates + convolve(state, gates_kernel))
-                reset, update = tf.split(gates, 2, -1)
-                candidate = tf.nn.relu(
-                    candidate + convolve(reset * state, candidate_kernel)
-                )
-                state = update * state + (1.0 - update) * candidate
-            states.append(state)
-        return tf.stack(states, axis=1)
+        states = () if initial_state is None else (initial_state,)
+        parameters = self.parameters(training)
+        return self.apply(inputs, *states, parameters, num_frames=num_frames)
 
-    def _kernels(self, training):
-        """The halves of W_r, W_u, W_c / sigma: of x; of h; of r.h."""
+    def parameters(self, training):
+        """What `apply` needs, in the compute dtype.
+
+        Returns:
+            The halves of W_r, W_u, W_c / sigma that meet x, [3, 3, C, 3 C];
+            those of W_r, W_u that meet h, [3, 3, C, 2 C]; that of W_c that
+            meets r.h, [3, 3, C, C]; the bias, [3 C].
+        """
         reset_h, reset_x = tf.split(self.reset.normalized(training), 2, 2)
         update_h, update_x = tf.split(self.update.normalized(training), 2, 2)
         candidate_x, candidate_h = tf.split(
             self.candidate.normalized(training), 2, 2
         )
-        return (
+        return self.cast(
             tf.concat([reset_x, update_x, candidate_x], -1),
             tf.concat([reset_h, update_h], -1),
             candidate_h,
+            self.bias,
         )
+
+    def apply(self, inputs, *args, num_frames):
+        """The layer as a function of [h0 and] its parameters; see `call`."""
+        *states, (input_kernel, gates_kernel, candidate_kernel, bias) = args
+        from_inputs = convolve(inputs, input_kernel) + bias
+        kernels = (gates_kernel, candidate_kernel)
+        first = from_inputs[:, 0]
+        if states:
+            state = _step(first, states[0], *kernels)
+        else:
+            state = _first_step(first)
+        run = _unrolled if self.unroll else _looped
+        return run(from_inputs, state, kernels, num_frames)
+
+
+def _step(from_input, state, gates_kernel, candidate_kernel):
+    """h' from the convolved x of one frame, [B, H, W, 3 C], and h."""
+    channels = state.shape[-1]
+    gates, candidate = tf.split(from_input, [2 * channels, channels], -1)
+    gates = tf.sigmoid(gates + convolve(state, gates_kernel))
+    reset, update = tf.split(gates, 2, -1)
+    candidate += convolve(reset * state, candidate_kernel)
+    return update * state + (1.0 - update) * tf.nn.relu(candidate)
+
+
+def _first_step(from_input):
+    """h' from h = 0, whose convolutions vanish."""
+    _, update, candidate = tf.split(from_input, 3, -1)
+    return (1.0 - tf.sigmoid(update)) * tf.nn.relu(candidate)
+
+
+def _unrolled(from_inputs, state, kernels, num_frames):
+    """All states, [B, T, H, W, C], from the first."""
+    frames = tf.unstack(from_inputs, axis=1)
+    if len(frames) == 1:
+        frames = frames * num_frames
+    states = [state]
+    for frame in frames[1:]:
+        states.append(_step(frame, states[-1], *kernels))
+    return tf.stack(states, axis=1)
+
+
+def _looped(from_inputs, state, kernels, num_frames):
+    """As `_unrolled`, with one step in the graph."""
+    is_constant = from_inputs.shape[1] == 1
+    frames = from_inputs[:, 0]
+    if not is_constant:
+        frames = tf.TensorArray(
+            frames.dtype, num_frames, element_shape=frames.shape
+        ).unstack(tf.transpose(from_inputs, _TIME_FIRST))
+    states = tf.TensorArray(state.dtype, num_frames, element_shape=state.shape)
+
+    def body(t, state, states):
+        frame = frames if is_constant else frames.read(t)
+        state = _step(frame, state, *kernels)
+        return t + 1, state, states.write(t, state)
+
+    _, _, states = tf.while_loop(
+        lambda t, *_: t < num_frames,
+        body,
+        (1, state, states.write(0, state)),
+        maximum_iterations=num_frames - 1,
+    )
+    return tf.transpose(states.stack(), _TIME_FIRST)

@@ -17,6 +17,12 @@ import gin
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.layers.convolutions import (
+    convolve,
+    convolve_and_pool,
+    pooling_kernel,
+)
+
 
 @gin.register
 class SpectralNorm:
@@ -100,6 +106,11 @@ class SpectralWeight:
 class SpectralLayer(keras.layers.Layer):
     """Base of the layers that hold spectrally normalised weights.
 
+    A layer is called in two steps: `parameters(training)` reads its variables
+    and normalises its weights, once per pass; `apply(inputs, parameters)` is
+    a function of nothing but its arguments, that may be evaluated for parts
+    of a batch, and again for gradients (see `segments`).
+
     Args:
         spectral_norm: a `SpectralNorm`; the paper's by default.
     """
@@ -108,6 +119,9 @@ class SpectralLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.spectral_norm = spectral_norm or SpectralNorm()
         self.spectral_weights = []
+
+    def call(self, inputs, training=False):
+        return self.apply(inputs, self.parameters(training))
 
     def add_spectral_weight(self, name, shape):
         """Adds an orthogonally initialised weight [..., C_out] and its u."""
@@ -130,6 +144,13 @@ class SpectralLayer(keras.layers.Layer):
         self.spectral_weights.append(spectral_weight)
         return spectral_weight
 
+    def cast(self, *tensors):
+        """The tensors and variables in the compute dtype, as a tuple."""
+        return tuple(
+            tf.cast(tf.convert_to_tensor(x), self.compute_dtype)
+            for x in tensors
+        )
+
     def add_bias(self, size):
         """Adds a zero-initialised bias [size], float32."""
         return self.add_weight(
@@ -142,13 +163,16 @@ class SpectralLayer(keras.layers.Layer):
 
 
 class SpectralConv(SpectralLayer):
-    """Convolution with zero padding ("same") by W / sigma(W).
+    """Convolution with zero padding ("same") by W / sigma(W), then a pool.
 
     Args:
         filters: output channels.
-        kernel_size: edge of the kernel in every axis.
+        kernel_size: edge of the kernel in every axis, odd.
         rank: 2 for [..., height, width, channels], 3 for
             [batch, time, height, width, channels].
+        pool: windows of an average pool of the result, one for each of the
+            `rank` axes; no pool by default. It is part of the convolution
+            (see `convolutions`).
         use_bias: whether a bias is added.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
@@ -158,7 +182,8 @@ class SpectralConv(SpectralLayer):
         training: whether to run the power iteration.
 
     Returns:
-        The shape of `inputs` with `filters` channels.
+        The shape of `inputs` with `filters` channels, each of the `rank` axes
+        divided by its window, a remainder dropped.
     """
 
     def __init__(
@@ -166,6 +191,7 @@ class SpectralConv(SpectralLayer):
         filters,
         kernel_size=3,
         rank=2,
+        pool=None,
         use_bias=True,
         spectral_norm=None,
         **kwargs,
@@ -178,6 +204,7 @@ class SpectralConv(SpectralLayer):
         self.filters = filters
         self.kernel_size = kernel_size
         self.rank = rank
+        self.pool = tuple(pool or (1,) * rank)
         self.use_bias = use_bias
 
     def build(self, inputs_shape):
@@ -186,12 +213,19 @@ class SpectralConv(SpectralLayer):
         self.kernel = self.add_spectral_weight("kernel", shape)
         self.bias = self.add_bias(self.filters) if self.use_bias else None
 
-    def call(self, inputs, training=False):
-        kernel = tf.cast(self.kernel.normalized(training), inputs.dtype)
-        outputs = convolve(inputs, kernel, self.rank)
-        if self.use_bias:
-            outputs += tf.cast(tf.convert_to_tensor(self.bias), inputs.dtype)
-        return outputs
+    def parameters(self, training):
+        """What `apply` needs, in the compute dtype: (kernel[, bias])."""
+        kernel = pooling_kernel(self.kernel.normalized(training), self.pool)
+        return self.cast(kernel, *([self.bias] if self.use_bias else []))
+
+    def apply(self, inputs, parameters):
+        """The layer as a function of its parameters; see `call`."""
+        kernel, *bias = parameters
+        if max(self.pool) == 1:
+            outputs = convolve(inputs, kernel)
+        else:
+            outputs = convolve_and_pool(inputs, kernel, self.pool)
+        return outputs + bias[0] if bias else outputs
 
 
 class SpectralDense(SpectralLayer):
@@ -220,12 +254,16 @@ class SpectralDense(SpectralLayer):
         self.kernel = self.add_spectral_weight("kernel", shape)
         self.bias = self.add_bias(self.units) if self.use_bias else None
 
-    def call(self, inputs, training=False):
-        kernel = tf.cast(self.kernel.normalized(training), inputs.dtype)
+    def parameters(self, training):
+        """What `apply` needs, in the compute dtype: (kernel[, bias])."""
+        kernel = self.kernel.normalized(training)
+        return self.cast(kernel, *([self.bias] if self.use_bias else []))
+
+    def apply(self, inputs, parameters):
+        """The layer as a function of its parameters; see `call`."""
+        kernel, *bias = parameters
         outputs = tf.tensordot(inputs, kernel, 1)
-        if self.use_bias:
-            outputs += tf.cast(tf.convert_to_tensor(self.bias), inputs.dtype)
-        return outputs
+        return outputs + bias[0] if bias else outputs
 
 
 class SpectralEmbedding(SpectralLayer):
@@ -253,13 +291,11 @@ class SpectralEmbedding(SpectralLayer):
         shape = (self.num_classes, self.width)
         self.embeddings = self.add_spectral_weight("embeddings", shape)
 
-    def call(self, labels, training=False):
-        embeddings = self.embeddings.normalized(training)
-        return tf.matmul(labels, tf.cast(embeddings, labels.dtype))
+    def parameters(self, training):
+        """What `apply` needs, in the compute dtype: (embeddings,)."""
+        return self.cast(self.embeddings.normalized(training))
 
-
-def convolve(inputs, kernel, rank=2):
-    """Convolves with zero padding; see `SpectralConv` for the shapes."""
-    if rank == 2:
-        return tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
-    return tf.nn.conv3d(inputs, kernel, strides=[1] * 5, padding="SAME")
+    def apply(self, labels, parameters):
+        """The layer as a function of its parameters; see `call`."""
+        (embeddings,) = parameters
+        return tf.matmul(labels, embeddings)

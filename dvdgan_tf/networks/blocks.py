@@ -3,8 +3,12 @@
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.layers.batch_norm import ClassConditionalBatchNorm
+from dvdgan_tf.layers.batch_norm import (
+    ClassConditionalBatchNorm,
+    scale_and_shift,
+)
 from dvdgan_tf.layers.resampling import average_pool, upsample
+from dvdgan_tf.layers.segments import run_segment
 from dvdgan_tf.layers.spectral import SpectralConv
 
 
@@ -24,6 +28,7 @@ class GBlock(keras.layers.Layer):
         inputs: [B, T, H, W, C].
         condition: c = [z; e(y)], [B, D].
         training: as in `ClassConditionalBatchNorm`.
+        run: how the parts between batch norms are run, see `segments`.
 
     Returns:
         [B, T, H, W, channels], H and W doubled if `upsampling`.
@@ -61,16 +66,34 @@ class GBlock(keras.layers.Layer):
         self.norm2.build(hidden_shape, condition_shape)
         self.conv2.build(hidden_shape)
 
-    def call(self, inputs, condition, training=False):
-        main = tf.nn.relu(self.norm1(inputs, condition, training=training))
-        main = self.conv1(self._up(main), training=training)
-        main = tf.nn.relu(self.norm2(main, condition, training=training))
-        main = self.conv2(main, training=training)
+    def call(self, inputs, condition, training=False, run=run_segment):
+        affine = self.norm1.affine(inputs, condition, training)
+        hidden = run(
+            self._first_half,
+            (inputs, *affine),
+            self.conv1.parameters(training),
+        )
+        affine = self.norm2.affine(hidden, condition, training)
+        skip = self.skip.parameters(training) if self.skip else ()
+        return run(
+            self._second_half,
+            (inputs, hidden, *affine),
+            (self.conv2.parameters(training), skip),
+        )
+
+    def _first_half(self, inputs, scale, shift, parameters):
+        main = tf.nn.relu(scale_and_shift(inputs, scale, shift))
+        return self.conv1.apply(self._up(main), parameters)
+
+    def _second_half(self, inputs, hidden, scale, shift, parameters):
+        conv2, skip = parameters
+        main = tf.nn.relu(scale_and_shift(hidden, scale, shift))
+        main = self.conv2.apply(main, conv2)
         if self.skip is None:
             return main + inputs
         # A 1x1 convolution commutes with up-sampling (whose weights sum to
         # one), so it runs on the small map.
-        return main + self._up(self.skip(inputs, training=training))
+        return main + self._up(self.skip.apply(inputs, skip))
 
     def _up(self, x):
         return upsample(x, self.upsampling) if self.upsampling else x
@@ -120,7 +143,8 @@ class DBlock(keras.layers.Layer):
             rank=rank, spectral_norm=spectral_norm, dtype=self.dtype_policy
         )
         self.conv1 = SpectralConv(channels, name="conv1", **shared)
-        self.conv2 = SpectralConv(channels, name="conv2", **shared)
+        pool = (time_pool, spatial_pool, spatial_pool)[3 - rank :]
+        self.conv2 = SpectralConv(channels, name="conv2", pool=pool, **shared)
         self.skip = None
         self._shared = shared
 
@@ -135,14 +159,25 @@ class DBlock(keras.layers.Layer):
         self.conv2.build((*inputs_shape[:-1], self.channels))
 
     def call(self, inputs, training=False):
+        return self.apply(inputs, self.parameters(training))
+
+    def parameters(self, training):
+        """What `apply` needs, in the compute dtype."""
+        return (
+            self.conv1.parameters(training),
+            self.conv2.parameters(training),
+            self.skip.parameters(training) if self.skip else (),
+        )
+
+    def apply(self, inputs, parameters):
+        """The block as a function of its parameters; see `call`."""
+        conv1, conv2, skip = parameters
         main = inputs if self.first else tf.nn.relu(inputs)
-        main = tf.nn.relu(self.conv1(main, training=training))
-        main = self._pool(self.conv2(main, training=training))
+        main = tf.nn.relu(self.conv1.apply(main, conv1))
+        main = self.conv2.apply(main, conv2)
         if self.skip is None:
             return main + inputs
         # A 1x1 convolution commutes with pooling, so it runs on the small
         # map; in the first block this is BigGAN's own order.
-        return main + self.skip(self._pool(inputs), training=training)
-
-    def _pool(self, x):
-        return average_pool(x, self.spatial_pool, self.time_pool)
+        pooled = average_pool(inputs, self.spatial_pool, self.time_pool)
+        return main + self.skip.apply(pooled, skip)

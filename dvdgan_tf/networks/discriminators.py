@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dvdgan_tf.layers.attention import SelfAttention
 from dvdgan_tf.layers.resampling import average_pool
+from dvdgan_tf.layers.segments import run_segment
 from dvdgan_tf.layers.spectral import SpectralDense, SpectralEmbedding
 from dvdgan_tf.networks.blocks import DBlock
 from dvdgan_tf.networks.widths import (
@@ -36,6 +37,8 @@ class Discriminator(keras.Model):
         time_pool: window in time of those blocks' average pool.
         attention_resolutions: feature resolutions after whose block
             `SelfAttention` is inserted; none in the paper.
+        recompute: whether gradients evaluate the blocks again instead of
+            keeping what is inside of them (see `segments`).
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Raises:
@@ -52,6 +55,7 @@ class Discriminator(keras.Model):
         num_3d_blocks,
         time_pool,
         attention_resolutions,
+        recompute,
         spectral_norm,
         **kwargs,
     ):
@@ -72,6 +76,7 @@ class Discriminator(keras.Model):
             )
         self.input_resolution = input_resolution
         self.num_classes = num_classes
+        self.recompute = recompute
         shared = dict(spectral_norm=spectral_norm, dtype=self.dtype_policy)
         self.blocks = []
         size = input_resolution
@@ -113,26 +118,35 @@ class Discriminator(keras.Model):
         self.class_embedding.build()
         self.built = True
 
-    def score(self, x, y, training):
+    def call(self, inputs, y, training=False):
+        return self.apply(inputs, y, self.parameters(training))
+
+    def parameters(self, training):
+        """What `apply` needs; runs the power iterations if `training`."""
+        layers = (*self.blocks, self.linear, self.class_embedding)
+        return tuple(layer.parameters(training) for layer in layers)
+
+    def score(self, x, y, parameters):
         """Sum over the remaining time of the projection head's scores.
 
         Args:
             x: [B, T, H, W, 3] at the input resolution, in [-1, 1].
             y: class ids, integer [B], or soft labels [B, num_classes].
-            training: whether to run the power iterations.
+            parameters: as returned by `parameters`.
 
         Returns:
             [B], float32.
         """
+        *blocks, linear, class_embedding = parameters
         x = tf.cast(x, self.compute_dtype)
-        for block in self.blocks:
-            x = block(x, training=training)
+        for block, block_parameters in zip(self.blocks, blocks, strict=True):
+            x = run_segment(block.apply, (x,), block_parameters, self.recompute)
         features = tf.reduce_sum(tf.cast(tf.nn.relu(x), "float32"), [2, 3])
         if y.dtype.is_integer:
             y = tf.one_hot(y, self.num_classes)
         y = tf.cast(y, "float32")
-        embedded = self.class_embedding(y, training=training)[:, None]
-        scores = self.linear(features, training=training)[..., 0]
+        embedded = self.class_embedding.apply(y, class_embedding)[:, None]
+        scores = self.linear.apply(features, linear)[..., 0]
         scores += tf.reduce_sum(features * embedded, -1)
         return tf.reduce_sum(scores, 1)
 
@@ -148,6 +162,7 @@ class SpatialDiscriminator(Discriminator):
         ch: width unit; 128 at 64x64 and 96 above in the paper.
         channel_multipliers: see `Discriminator`.
         attention_resolutions: see `Discriminator`.
+        recompute: see `Discriminator`.
         spectral_norm: see `Discriminator`.
 
     Call arguments:
@@ -168,6 +183,7 @@ class SpatialDiscriminator(Discriminator):
         ch=96,
         channel_multipliers=None,
         attention_resolutions=(),
+        recompute=False,
         spectral_norm=None,
         name="spatial_discriminator",
         dtype=None,
@@ -181,6 +197,7 @@ class SpatialDiscriminator(Discriminator):
             num_3d_blocks=0,
             time_pool=1,
             attention_resolutions=attention_resolutions,
+            recompute=recompute,
             spectral_norm=spectral_norm,
             name=name,
             dtype=dtype,
@@ -188,8 +205,9 @@ class SpatialDiscriminator(Discriminator):
         check_at_least_one(k=k)
         self.k = k
 
-    def call(self, frames, y, training=False):
-        return self.score(frames, y, training)
+    def apply(self, frames, y, parameters):
+        """The network as a function of its parameters; see `call`."""
+        return self.score(frames, y, parameters)
 
     def draw_frames(self, videos, noise):
         """Draws k frames of each video, uniformly without replacement.
@@ -221,6 +239,7 @@ class TemporalDiscriminator(Discriminator):
         ch: width unit; 128 at 64x64 and 96 above in the paper.
         channel_multipliers: see `Discriminator`.
         attention_resolutions: see `Discriminator`.
+        recompute: see `Discriminator`.
         spectral_norm: see `Discriminator`.
 
     Call arguments:
@@ -245,6 +264,7 @@ class TemporalDiscriminator(Discriminator):
         ch=96,
         channel_multipliers=None,
         attention_resolutions=(),
+        recompute=False,
         spectral_norm=None,
         name="temporal_discriminator",
         dtype=None,
@@ -259,6 +279,7 @@ class TemporalDiscriminator(Discriminator):
             num_3d_blocks=num_3d_blocks,
             time_pool=time_pool,
             attention_resolutions=attention_resolutions,
+            recompute=recompute,
             spectral_norm=spectral_norm,
             name=name,
             dtype=dtype,
@@ -267,8 +288,9 @@ class TemporalDiscriminator(Discriminator):
         self.min_frames = time_pool**num_3d_blocks
         self.time_pool = time_pool
 
-    def call(self, videos, y, training=False):
-        return self.score(average_pool(videos, self.phi), y, training)
+    def apply(self, videos, y, parameters):
+        """The network as a function of its parameters; see `call`."""
+        return self.score(average_pool(videos, self.phi), y, parameters)
 
     def check_num_frames(self, num_frames):
         """Raises ValueError if pooling would leave no frame."""

@@ -1,13 +1,19 @@
 """The generator G (v2's generator figure)."""
 
+import functools
+
 import gin
 import keras
 import tensorflow as tf
 
 from dvdgan_tf.layers.attention import SelfAttention
-from dvdgan_tf.layers.batch_norm import ClassConditionalBatchNorm
+from dvdgan_tf.layers.batch_norm import (
+    ClassConditionalBatchNorm,
+    scale_and_shift,
+)
 from dvdgan_tf.layers.recurrent import ConvGRU
 from dvdgan_tf.layers.resampling import METHODS
+from dvdgan_tf.layers.segments import run_segment
 from dvdgan_tf.layers.spectral import SpectralConv, SpectralDense
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.widths import (
@@ -42,6 +48,9 @@ class Generator(keras.Model):
             `SelfAttention` is inserted; none in the paper.
         batch_norm_epsilon: of `ClassConditionalBatchNorm`.
         batch_norm_momentum: of its moving statistics.
+        recompute: whether gradients evaluate recurrent units, halves of
+            blocks, attention and head again, instead of keeping what is
+            inside of them (see `segments`).
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
@@ -49,6 +58,9 @@ class Generator(keras.Model):
         y: class ids, integer [B], or soft labels, float [B, num_classes].
         training: whether batch statistics are used, moving statistics
             updated and power iterations run.
+        parts: equal parts of the batch that are computed one after the other,
+            to save memory (see `segments`). Batch norm's statistics are those
+            of the whole batch.
 
     Returns:
         Videos [B, num_frames, resolution, resolution, 3], float32 in
@@ -72,6 +84,7 @@ class Generator(keras.Model):
         attention_resolutions=(),
         batch_norm_epsilon=1e-4,
         batch_norm_momentum=0.9,
+        recompute=False,
         spectral_norm=None,
         name="generator",
         dtype=None,
@@ -101,6 +114,7 @@ class Generator(keras.Model):
         self.z_dim = z_dim
         self.embedding_dim = embedding_dim
         self.upsampling = upsampling
+        self.recompute = recompute
         self._shared = dict(
             spectral_norm=spectral_norm, dtype=self.dtype_policy
         )
@@ -175,18 +189,29 @@ class Generator(keras.Model):
         self.head.build(shape)
         self.built = True
 
-    def call(self, z, y, training=False):
+    def call(self, z, y, training=False, parts=1):
         condition = self.condition(z, y)
-        x = self.seed(condition, training=training)
+        run = functools.partial(
+            run_segment, recompute=self.recompute, parts=parts
+        )
+        x = self.seed.apply(condition, self.seed.parameters(training))
         x = tf.reshape(x, [-1, 1, 4, 4, self.widths[0]])
         for recurrent, block, block_up, *attention in self.groups:
-            x = recurrent(x, num_frames=self.num_frames, training=training)
-            x = block(x, condition, training=training)
-            x = block_up(x, condition, training=training)
+            steps = functools.partial(
+                recurrent.apply, num_frames=self.num_frames
+            )
+            x = run(steps, (x,), recurrent.parameters(training))
+            x = block(x, condition, training=training, run=run)
+            x = block_up(x, condition, training=training, run=run)
             for layer in attention:
-                x = layer(x, training=training)
-        x = tf.nn.relu(self.head_norm(x, condition, training=training))
-        x = self.head(x, training=training)
+                x = run(layer.apply, (x,), layer.parameters(training))
+        affine = self.head_norm.affine(x, condition, training)
+        head = self.head.parameters(training)
+        return run(self._head, (x, *affine), head)
+
+    def _head(self, x, scale, shift, parameters):
+        x = tf.nn.relu(scale_and_shift(x, scale, shift))
+        x = self.head.apply(x, parameters)
         return tf.tanh(tf.cast(x, "float32"))
 
     def condition(self, z, y):

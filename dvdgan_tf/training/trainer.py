@@ -1,10 +1,13 @@
 """How DVD-GAN trains: one step, on any `tf.distribute` strategy."""
 
+import functools
+
 import gin
 import keras
 import tensorflow as tf
 
 from dvdgan_tf.training import losses
+from dvdgan_tf.training.accumulation import map_over_parts, sum_over_parts
 from dvdgan_tf.training.randomness import Randomness
 
 # What a step returns, in this order. Gradient norms are sums over replicas
@@ -55,6 +58,9 @@ class Trainer:
         ema_decay: of the averaged generator.
         ema_start_step: until this step the average is the live generator.
         orthogonal_regularization: beta of BigGAN's penalty on G; 0 for none.
+        accumulation_steps: parts of each replica's batch that are computed
+            one after the other, to save memory; the update is that of the
+            whole batch (see `accumulation`, and `segments` for G).
         precision: "float32", or "mixed_bfloat16": activations in bfloat16;
             parameters, optimizer state, vectors of the spectral norm, batch
             norm statistics and losses in float32.
@@ -83,6 +89,7 @@ class Trainer:
         ema_decay=0.9999,
         ema_start_step=20_000,
         orthogonal_regularization=0.0,
+        accumulation_steps=1,
         precision="float32",
         jit_compile=False,
         seed=0,
@@ -93,6 +100,7 @@ class Trainer:
         self.ema_decay = ema_decay
         self.ema_start_step = ema_start_step
         self.orthogonal_regularization = orthogonal_regularization
+        self.accumulation_steps = accumulation_steps
         self.seed = seed
         self.jit_compile = jit_compile
         self._check_arguments(precision)
@@ -130,15 +138,20 @@ class Trainer:
 
     def _check_arguments(self, precision):
         replicas = self.strategy.num_replicas_in_sync
-        if self.batch_size < 1 or self.batch_size % replicas:
+        for name in ("accumulation_steps", "d_steps"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(
+                    f"Trainer.{name} must be at least 1. "
+                    f"Received: {name}={value}"
+                )
+        shares = replicas * self.accumulation_steps
+        if self.batch_size < 1 or self.batch_size % shares:
             raise ValueError(
                 "BATCH_SIZE must be a positive multiple of the number of "
-                f"replicas, {replicas}. Received: batch_size={self.batch_size}"
-            )
-        if self.d_steps < 1:
-            raise ValueError(
-                "Trainer.d_steps must be at least 1. "
-                f"Received: d_steps={self.d_steps}"
+                f"replicas, {replicas}, times Trainer.accumulation_steps, "
+                f"{self.accumulation_steps}. "
+                f"Received: batch_size={self.batch_size}"
             )
         if self.jit_compile and replicas > 1 and not _on_accelerators():
             raise ValueError(
@@ -202,34 +215,30 @@ class Trainer:
             tf.float32, num_steps, element_shape=[len(METRICS)]
         )
         for i in tf.range(num_steps):
-            step = self.step.read_value()
-            d_metrics = tf.zeros([NUM_D_METRICS])
-            # A graph loop, so that the update is traced only once.
-            for update in tf.range(self.d_steps):
-                d_metrics += self._on_replicas(
-                    self._d_update, next(iterator), step, update
-                )
-            d_metrics /= float(self.d_steps)
-            g_metrics = self._on_replicas(self._g_update, step)
-            history = history.write(i, tf.concat([d_metrics, g_metrics], 0))
-            self.step.assign_add(1)
+            metrics = self._one_step(lambda _: next(iterator))
+            history = history.write(i, metrics)
         return history.stack()
 
     def step_on(self, videos, labels):
-        """One whole step on given data, on one device.
+        """One step on given batches, on one device; to be compiled.
 
         Args:
-            videos: uint8 [d_steps, B, T, H, W, 3].
-            labels: class ids, integer [d_steps, B].
+            videos: uint8 [d_steps, batch_size, T, H, W, 3].
+            labels: integer [d_steps, batch_size].
 
         Returns:
             [len(METRICS)], float32.
         """
+        return self._one_step(lambda i: (videos[i], labels[i]))
+
+    def _one_step(self, next_batch):
+        """Updates of D, one of G; returns the metrics, in graph code."""
         step = self.step.read_value()
         d_metrics = tf.zeros([NUM_D_METRICS])
+        # A graph loop, so that the update is traced only once.
         for i in tf.range(self.d_steps):
             d_metrics += self._on_replicas(
-                self._d_update, (videos[i], labels[i]), step, i
+                self._d_update, next_batch(i), step, i
             )
         d_metrics /= float(self.d_steps)
         g_metrics = self._on_replicas(self._g_update, step)
@@ -246,73 +255,129 @@ class Trainer:
 
     def _d_update(self, batch, step, update):
         """Updates D_S and D_T; returns the first `NUM_D_METRICS` metrics."""
-        videos, labels = batch
-        real = tf.cast(videos, tf.float32) / 127.5 - 1.0
         z, y, real_noise, fake_noise = self.randomness.draw(step, update)
-        fake = tf.stop_gradient(self.generator(z, y, training=True))
-        # One batch of real and fake: one pass, one power iteration.
-        videos = tf.concat([real, fake], 0)
-        labels = tf.concat([tf.cast(labels, y.dtype), y], 0)
-        noise = tf.concat([real_noise, fake_noise], 0)
+        fake = self._generate(z, y)
+        videos, labels = batch
+        labels = tf.cast(labels, y.dtype)
+        examples = (videos, labels, real_noise, fake, y, fake_noise)
         with tf.GradientTape() as tape:
-            scores = self._scores(videos, labels, noise)
+            parameters = self._d_parameters()
+        metrics, cotangents = sum_over_parts(
+            functools.partial(self._d_gradients, parameters),
+            examples,
+            self.accumulation_steps,
+            (tf.zeros([6]), [tf.zeros_like(p) for p in _flat(parameters)]),
+        )
+        gradients = tape.gradient(
+            _flat(parameters),
+            [v.value for v in self._d_variables],
+            output_gradients=cotangents,
+        )
+        self.optimizer_d.apply(gradients, self._d_variables)
+        split = len(self.d_spatial.trainable_variables)
+        norms = [
+            tf.linalg.global_norm(gradients[:split]),
+            tf.linalg.global_norm(gradients[split:]),
+        ]
+        return tf.concat([metrics, norms], 0)
+
+    def _d_gradients(self, parameters, *examples):
+        """Losses and scores of some examples; the losses' gradients.
+
+        Returns:
+            [6], as in `METRICS`, shares of the global batch; and the
+            gradients for the flat `parameters`.
+        """
+        videos, labels, real_noise, fake, y, fake_noise = examples
+        real = tf.cast(videos, tf.float32) / 127.5 - 1.0
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            # One batch of real and fake: one pass through D.
+            scores = self._scores(
+                tf.concat([real, fake], 0),
+                tf.concat([labels, y], 0),
+                tf.concat([real_noise, fake_noise], 0),
+                parameters,
+            )
             halves = [tf.split(score, 2) for score in scores]
             terms = [
                 losses.discriminator_hinge(real, fake, self.batch_size)
                 for real, fake in halves
             ]
             loss = tf.add_n(terms)
-        gradients = tape.gradient(loss, [v.value for v in self._d_variables])
-        self.optimizer_d.apply(gradients, self._d_variables)
-        split = len(self.d_spatial.trainable_variables)
         means = [
             tf.reduce_sum(half) / self.batch_size
             for pair in halves
             for half in pair
         ]
-        norms = [
-            tf.linalg.global_norm(gradients[:split]),
-            tf.linalg.global_norm(gradients[split:]),
-        ]
-        return tf.stack([*terms, *means, *norms])
+        gradients = tape.gradient(loss, _flat(parameters))
+        return tf.stack([*terms, *means]), gradients
 
     def _g_update(self, step):
         """Updates G, then its average; returns the other metrics."""
         variables = self.generator.trainable_variables
         z, y, noise, _ = self.randomness.draw(step, self.d_steps)
         with tf.GradientTape() as tape:
-            videos = self.generator(z, y, training=True)
-            terms = [
-                losses.generator_hinge(score, self.batch_size)
-                for score in self._scores(videos, y, noise)
-            ]
-            loss = hinge = tf.add_n(terms)
-            if self.orthogonal_regularization:
-                weights = [
-                    tf.convert_to_tensor(v)
-                    for v in variables
-                    if len(v.shape) >= 2
-                    and v is not self.generator.class_embedding
-                ]
-                # Gradients are summed over replicas, and this term is the
-                # same on each.
-                loss += (
-                    self.orthogonal_regularization
-                    * losses.orthogonal_regularization(weights)
-                    / self.strategy.num_replicas_in_sync
-                )
-        gradients = tape.gradient(loss, [v.value for v in variables])
+            videos = self._generate(z, y)
+            penalty = self._orthogonal_penalty(variables)
+        parameters = self._d_parameters()
+        hinge, cotangents = map_over_parts(
+            functools.partial(self._g_gradients, parameters),
+            (videos, y, noise),
+            self.accumulation_steps,
+        )
+        gradients = tape.gradient(
+            [videos, penalty],
+            [v.value for v in variables],
+            output_gradients=[cotangents, tf.ones([])],
+        )
         self.optimizer_g.apply(gradients, variables)
         self._update_ema(step)
-        return tf.stack([hinge, tf.linalg.global_norm(gradients)])
+        norm = tf.linalg.global_norm(gradients)
+        return tf.stack([tf.reduce_sum(hinge), norm])
 
-    def _scores(self, videos, y, noise):
+    def _g_gradients(self, parameters, videos, y, noise):
+        """The loss [1] of generated videos, and its gradients [B, ...]."""
+        with tf.GradientTape() as tape:
+            tape.watch(videos)
+            scores = self._scores(videos, y, noise, parameters)
+            loss = losses.generator_hinge(tf.add_n(scores), self.batch_size)
+        return loss[None], tape.gradient(loss, videos)
+
+    def _generate(self, z, y):
+        return self.generator(
+            z, y, training=True, parts=self.accumulation_steps
+        )
+
+    def _d_parameters(self):
+        """Normalised weights of D_S and D_T, after a power iteration."""
+        return tuple(
+            network.parameters(training=True)
+            for network in (self.d_spatial, self.d_temporal)
+        )
+
+    def _scores(self, videos, y, noise, parameters):
         """Scores of D_S on k drawn frames and of D_T, [B] each."""
+        spatial, temporal = parameters
         frames = self.d_spatial.draw_frames(videos, noise)
         return (
-            self.d_spatial(frames, y, training=True),
-            self.d_temporal(videos, y, training=True),
+            self.d_spatial.apply(frames, y, spatial),
+            self.d_temporal.apply(videos, y, temporal),
         )
+
+    def _orthogonal_penalty(self, variables):
+        """This replica's share of BigGAN's penalty on G."""
+        if not self.orthogonal_regularization:
+            return tf.zeros([])
+        weights = [
+            tf.convert_to_tensor(v)
+            for v in variables
+            if len(v.shape) >= 2 and v is not self.generator.class_embedding
+        ]
+        penalty = losses.orthogonal_regularization(weights)
+        # Gradients are summed over replicas; this term is the same on each.
+        penalty /= self.strategy.num_replicas_in_sync
+        return self.orthogonal_regularization * penalty
 
     def _update_ema(self, step):
         """e <- d e + (1 - d) w for weights; other state is copied."""
@@ -373,6 +438,10 @@ class Trainer:
 
 def _on_accelerators():
     return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+
+
+def _flat(parameters):
+    return tf.nest.flatten(parameters)
 
 
 def _tensors(variables):

@@ -261,7 +261,7 @@ def test_every_weight_gets_a_gradient(cls):
 def shape_walk(net, x, monkeypatch):
     """Output shapes [T, H, C] of the blocks of a call, in order."""
     walk = []
-    call = DBlock.__call__
+    call = DBlock.apply
 
     def record(self, *args, **kwargs):
         outputs = call(self, *args, **kwargs)
@@ -269,7 +269,7 @@ def shape_walk(net, x, monkeypatch):
         assert outputs.shape[2] == outputs.shape[3]
         return outputs
 
-    monkeypatch.setattr(DBlock, "__call__", record)
+    monkeypatch.setattr(DBlock, "apply", record)
     assert net(x, np.array([0])).shape == (1,)
     return walk
 

@@ -178,7 +178,10 @@ def test_all_time_steps_share_the_seed_and_its_example():
         def __init__(self, spectral_norm, **kwargs):
             super().__init__(**kwargs)
 
-        def call(self, x, num_frames, training=False):
+        def parameters(self, training):
+            return ()
+
+        def apply(self, x, parameters, num_frames):
             inputs.append(x)
             if x.shape[1] == 1:
                 x = tf.repeat(x, num_frames, axis=1)
