@@ -119,7 +119,7 @@ def export(trainer, output, fresh, sample_batch=2):
     shape = [generator.num_frames, *[generator.resolution] * 2, 3]
     batch = [trainer.d_steps, trainer.batch_size]
     variables = trainer.variables()
-    step = _export_module(
+    step = export_module(
         trainer.step_on,
         {
             "videos": tf.TensorSpec([*batch, *shape], tf.uint8),
@@ -129,7 +129,7 @@ def export(trainer, output, fresh, sample_batch=2):
         variables,
         os.path.join(output, "step.mlir"),
     )
-    sampler = _export_module(
+    sampler = export_module(
         lambda z, y: trainer.ema_generator(z, y, training=False),
         {
             "z": tf.TensorSpec([sample_batch, generator.z_dim], tf.float32),
@@ -161,7 +161,7 @@ def export(trainer, output, fresh, sample_batch=2):
     }
 
 
-def _export_module(function, data, result, variables, path):
+def export_module(function, data, result, variables, path):
     """Writes a function of data and variables as a StableHLO artifact.
 
     Its inputs are the data, then each captured variable in the order of
@@ -237,8 +237,15 @@ def _captured(concrete, tensor, names):
 
 def _check_signature(text, inputs, outputs, path):
     """Raises ValueError unless the module's types are the manifest's."""
-    line = re.search(r"func\.func @main\((.*)", text).group(1)
-    for specs, types in zip((inputs, outputs), line.split("->"), strict=True):
+    main = re.search(r"func\.func @main\((.*)", text)
+    if main is None:
+        # Modules that break a rule of StableHLO are printed otherwise.
+        raise ValueError(
+            f"TensorFlow {tf.__version__} compiles {path} to no valid module; "
+            "an operation mixes types, as XLA lets it."
+        )
+    sides = main.group(1).split("->")
+    for specs, types in zip((inputs, outputs), sides, strict=True):
         expected = [
             "x".join([*map(str, s["shape"]), _ELEMENT_TYPES[s["dtype"]]])
             for s in specs

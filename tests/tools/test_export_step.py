@@ -15,6 +15,8 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
+from dvdgan_tf.layers import resampling
+
 TOOLS = pathlib.Path(__file__).parents[2] / "tools"
 
 # Skips the file where JAX is not installed.
@@ -309,3 +311,19 @@ def test_a_fresh_state_is_drawn_as_keras_does(exported):
         "normal",
         "orthogonal",
     }
+
+
+def test_gradients_of_resizing_are_valid_in_bfloat16(tmp_path):
+    """XLA's own gradient of resizing bfloat16 is float32 by mistake."""
+
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(resampling.upsample(tf.nn.relu(x)))
+        return tape.gradient(loss, x)
+
+    spec = {"x": tf.TensorSpec([1, 2, 4, 4, 3], tf.bfloat16)}
+    module = export_step.export_module(
+        gradient, spec, "gradient", {}, str(tmp_path / "module")
+    )
+    assert module["outputs"][0]["dtype"] == "bfloat16"

@@ -336,7 +336,10 @@ def test_samples(trainer):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"batch_size": 3}, "times Trainer.accumulation_steps, 1. Received: batch_size=3"),
+        (
+            {"batch_size": 3},
+            "times Trainer.accumulation_steps, 1. Received: batch_size=3",
+        ),
         ({"batch_size": 0}, "batch_size=0"),
         ({"d_steps": 0}, "Received: d_steps=0"),
         ({"precision": "float16"}, "Received: precision='float16'"),
