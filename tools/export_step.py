@@ -20,7 +20,7 @@ import gin
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import app, flags, logging
 from tensorflow.compiler.mlir.stablehlo import stablehlo
 
 import dvdgan_tf
@@ -57,6 +57,7 @@ _ELEMENT_TYPES = {
 
 def main(_):
     """Builds the Trainer, restores it if it can, writes the folder."""
+    logging.set_verbosity(logging.WARNING)
     if not FLAGS.gin_file or not FLAGS.output:
         fail("Name a configuration and a folder: --gin_file and --output.")
     try:

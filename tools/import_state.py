@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import app, flags, logging
 from export_step import fail, make_trainer
 
 from dvdgan_tf import config
@@ -27,6 +27,7 @@ flags.DEFINE_string("state", None, "NPZ that run_step wrote with --save.")
 
 def main(_):
     """Builds the Trainer, assigns the state, saves."""
+    logging.set_verbosity(logging.WARNING)
     if not (FLAGS.gin_file and FLAGS.state and FLAGS.workdir):
         fail("Name --gin_file, --state and --workdir.")
     try:
