@@ -28,6 +28,7 @@ ALONE = """
 import runpy, sys
 sys.modules["tensorflow"] = sys.modules["dvdgan_tf"] = None
 sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition('/')[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
@@ -105,6 +106,7 @@ def found(exported):
         f"--save={folder / 'out.npz'}",
         f"--log={folder / 'metrics.jsonl'}",
         f"--samples={folder / 'samples.npz'}",
+        "--measure_matmul=64",
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
@@ -179,6 +181,11 @@ def test_report(exported, found):
         rate * 2 * tiny.BATCH
     )
     assert report["sampler_videos"] == 2
+    assert report["matmul"].keys() == {
+        "bfloat16",
+        "float32",
+        "float32_highest",
+    }
     for name in ("compile_seconds", "first_step_seconds", "sampler_seconds"):
         assert report[name] > 0
 
