@@ -1,8 +1,18 @@
 """Two logical CPUs, for tests with two replicas, and fixed random seeds."""
 
+import os
+
 import keras
 import pytest
 import tensorflow as tf
+
+# XLA compiles for the tests in half the time; unlike a user's, their programs
+# hardly run. Read when it compiles first.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 "
+    "--xla_llvm_disable_expensive_passes=true",
+)
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],

@@ -51,20 +51,20 @@ def convolve_and_pool(inputs, kernel, windows):
 
     Args:
         inputs: [..., H, W, C] or [B, T, H, W, C], as in `convolve`.
-        kernel: made by `pooling_kernel`, of odd edges before.
-        windows: as given to `pooling_kernel`.
+        kernel: made by `pooling_kernel` from one with odd edges.
+        windows: as given to `pooling_kernel`, 1 or 2: for these "same"
+            padding begins with (k - 1) / 2 zeros, whatever the remainder.
 
     Returns:
         [..., (T // p,) H // p, W // p, C'] with p the axis's window.
     """
-    margins = [
-        [(edge - window) // 2] * 2
-        for edge, window in zip(kernel.shape, windows, strict=False)
-    ]
-    independent = [[0, 0]] * (inputs.shape.rank - 1 - len(windows))
-    # Padded beforehand: convolutions that are given margins are up to twice
-    # slower on CPUs.
-    inputs = tf.pad(inputs, [*independent, *margins, [0, 0]])
     if kernel.shape.rank == 4:
-        return tf.nn.conv2d(inputs, kernel, windows, "VALID")
-    return tf.nn.conv3d(inputs, kernel, [1, *windows, 1], "VALID")
+        outputs = tf.nn.conv2d(inputs, kernel, windows, "SAME")
+    else:
+        outputs = tf.nn.conv3d(inputs, kernel, [1, *windows, 1], "SAME")
+    first = inputs.shape.rank - 1 - len(windows)
+    sizes = inputs.shape[first:-1]
+    if all(n % p == 0 for n, p in zip(sizes, windows, strict=True)):
+        return outputs
+    whole = [slice(n // p) for n, p in zip(sizes, windows, strict=True)]
+    return outputs[(..., *whole, slice(None))]

@@ -170,9 +170,9 @@ class SpectralConv(SpectralLayer):
         kernel_size: edge of the kernel in every axis, odd.
         rank: 2 for [..., height, width, channels], 3 for
             [batch, time, height, width, channels].
-        pool: windows of an average pool of the result, one for each of the
-            `rank` axes; no pool by default. It is part of the convolution
-            (see `convolutions`).
+        pool: windows of an average pool of the result, 1 or 2 for each of
+            the `rank` axes; no pool by default. It is part of the
+            convolution (see `convolutions`).
         use_bias: whether a bias is added.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 

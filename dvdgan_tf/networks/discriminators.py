@@ -63,7 +63,7 @@ class Discriminator(keras.Model):
         self.widths = widths(
             DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
         )
-        check_at_least_one(num_classes=num_classes, time_pool=time_pool)
+        check_at_least_one(num_classes=num_classes)
         check_attention(
             attention_resolutions,
             [input_resolution // 2**i for i in range(1, len(self.widths))],
@@ -270,6 +270,11 @@ class TemporalDiscriminator(Discriminator):
         dtype=None,
     ):
         check_at_least_one(phi=phi)
+        if time_pool not in (1, 2):
+            raise ValueError(
+                "TemporalDiscriminator.time_pool must be 1 or 2. "
+                f"Received: time_pool={time_pool}"
+            )
         super().__init__(
             resolution,
             input_resolution=resolution // phi,

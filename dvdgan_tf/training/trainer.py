@@ -64,8 +64,7 @@ class Trainer:
         precision: "float32", or "mixed_bfloat16": activations in bfloat16;
             parameters, optimizer state, vectors of the spectral norm, batch
             norm statistics and losses in float32.
-        jit_compile: whether each replica's updates are compiled by XLA,
-            whose random numbers for a seed are others.
+        jit_compile: whether each replica's updates are compiled by XLA.
         seed: of the initial weights, of z, y and the frames for D_S, and of
             the order and windows of the clips.
 
@@ -125,12 +124,13 @@ class Trainer:
             *self.d_temporal.trainable_variables,
         ]
         adam = dict(beta_1=beta_1, beta_2=beta_2, epsilon=adam_epsilon)
-        self.optimizer_g = keras.optimizers.Adam(
-            learning_rate_g, name="optimizer_g", **adam
-        )
-        self.optimizer_d = keras.optimizers.Adam(
-            learning_rate_d, name="optimizer_d", **adam
-        )
+        with tf.variable_creator_scope(_without_aggregation):
+            self.optimizer_g = keras.optimizers.Adam(
+                learning_rate_g, name="optimizer_g", **adam
+            )
+            self.optimizer_d = keras.optimizers.Adam(
+                learning_rate_d, name="optimizer_d", **adam
+            )
         self.optimizer_g.build(self.generator.trainable_variables)
         self.optimizer_d.build(self._d_variables)
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
@@ -434,6 +434,17 @@ class Trainer:
     @tf.function(reduce_retracing=True)
     def _sample_live(self, z, y):
         return self.generator(z, y, training=False)
+
+
+def _without_aggregation(next_creator, **kwargs):
+    """Each replica counts Adam's iterations for itself: they agree.
+
+    By default the first replica's count is sent to all, and that is not to be
+    had under XLA on several GPUs.
+    """
+    return next_creator(
+        **{**kwargs, "aggregation": tf.VariableAggregation.NONE}
+    )
 
 
 def _on_accelerators():

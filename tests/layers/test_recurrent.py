@@ -23,10 +23,11 @@ def normal(*shape, seed=1):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
+@pytest.mark.parametrize("unroll", [True, False])
 @pytest.mark.parametrize("with_state", [False, True])
 @pytest.mark.parametrize("iterations", [0, 1, 2])
-def test_equals_the_papers_four_lines(with_state, iterations):
-    unit = build(spectral_norm=SpectralNorm(max(iterations, 1)))
+def test_equals_the_papers_four_lines(with_state, iterations, unroll):
+    unit = build(spectral_norm=SpectralNorm(max(iterations, 1)), unroll=unroll)
     x = normal(*SHAPE)
     state = normal(2, 4, 6, CHANNELS, seed=2) if with_state else None
     expected = oracle.conv_gru(
@@ -51,9 +52,10 @@ def test_no_state_is_the_zero_state():
     )
 
 
+@pytest.mark.parametrize("unroll", [True, False])
 @pytest.mark.parametrize("with_state", [False, True])
-def test_one_input_serves_all_steps(with_state):
-    unit = build()
+def test_one_input_serves_all_steps(with_state, unroll):
+    unit = build(unroll=unroll)
     x = normal(2, 1, 4, 6, CHANNELS)
     state = normal(2, 4, 6, CHANNELS, seed=2) if with_state else None
     outputs = unit(x, num_frames=5, initial_state=state)
@@ -65,6 +67,43 @@ def test_one_input_serves_all_steps(with_state):
         rtol=1e-5,
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("num_inputs", [1, 4])
+@pytest.mark.parametrize("with_state", [False, True])
+def test_loop_has_the_gradients_of_the_unrolled_graph(with_state, num_inputs):
+    x = tf.constant(normal(2, num_inputs, 4, 6, CHANNELS))
+    h = tf.constant(normal(2, 4, 6, CHANNELS, seed=2))
+
+    def gradients(unroll):
+        unit = build(unroll=unroll)
+
+        @tf.function
+        def run(x, h):
+            sources = [x, h, *(v.value for v in unit.trainable_variables)]
+            with tf.GradientTape() as tape:
+                tape.watch([x, h])
+                outputs = unit(
+                    x,
+                    num_frames=4,
+                    initial_state=h if with_state else None,
+                    training=True,
+                )
+                loss = tf.reduce_sum(outputs * normal(*SHAPE, seed=3))
+            return tape.gradient(loss, sources)
+
+        # A while loop, or none.
+        graph = run.get_concrete_function(x, h).graph
+        loops = [op for op in graph.get_operations() if "While" in op.type]
+        assert bool(loops) != unroll
+        return run(x, h)
+
+    for a, b in zip(gradients(False), gradients(True), strict=True):
+        if a is None:
+            assert b is None and not with_state
+            continue
+        assert np.abs(b).max() > 0.01
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
 def test_every_gate_has_its_own_kernel_u_and_bias():

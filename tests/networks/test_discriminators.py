@@ -395,3 +395,30 @@ def test_errors_name_the_value(cls, changes, message):
     with pytest.raises(ValueError, match=message) as info:
         cls(**{**SMALL, **changes})
     assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("cls", [SpatialDiscriminator, TemporalDiscriminator])
+def test_recomputation_changes_nothing(cls):
+    results = []
+    for recompute in (False, True):
+        net = build(cls, recompute=recompute)
+        x = tf.constant(videos())
+
+        @tf.function
+        def run(x, net=net):
+            sources = [x, *(v.value for v in net.trainable_variables)]
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                scores = net(x, LABELS, training=True)
+                loss = tf.reduce_sum(scores * [1.0, -2.0])
+            return scores, tape.gradient(loss, sources)
+
+        results.append((*run(x), oracle.values(net)))
+    (scores, gradients, state), (again, gradients_again, state_again) = results
+    np.testing.assert_allclose(again, scores, rtol=1e-4)
+    for a, b in zip(gradients_again, gradients, strict=True):
+        scale = np.abs(b).max()
+        assert scale > 0
+        np.testing.assert_allclose(a, b, atol=1e-4 * scale)
+    for path, value in state.items():  # u, after one power iteration.
+        np.testing.assert_allclose(state_again[path], value, atol=1e-5)

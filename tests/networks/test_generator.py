@@ -344,3 +344,40 @@ def test_errors_name_the_value(changes, message):
     with pytest.raises(ValueError, match=message) as info:
         Generator(**{**SMALL, **changes})
     assert "\n" not in str(info.value)
+
+
+def training_pass(net, parts=1):
+    """Outputs, gradients and all variables after a training pass."""
+    oracle.randomize(net, noise=0.3)
+    z, y = latents(4)
+
+    @tf.function
+    def run(z, y):
+        with tf.GradientTape() as tape:
+            outputs = net(z, y, training=True, parts=parts)
+            rng = np.random.default_rng(8)
+            weights = rng.normal(size=outputs.shape).astype("float32")
+            loss = tf.reduce_sum(outputs * weights)
+        sources = [v.value for v in net.trainable_variables]
+        return outputs, tape.gradient(loss, sources)
+
+    outputs, gradients = run(tf.constant(z), tf.constant(y))
+    return outputs, gradients, oracle.values(net)
+
+
+def test_recomputation_and_parts_change_nothing():
+    changes = dict(attention_resolutions=(8,), channel_multipliers=(4,) * 4)
+    expected = training_pass(_build(**changes))
+    for recompute, parts in ((True, 1), (False, 2), (True, 4)):
+        net = _build(recompute=recompute, **changes)
+        outputs, gradients, state = training_pass(net, parts)
+        np.testing.assert_allclose(outputs, expected[0], atol=1e-4)
+        # Biases before a batch norm have a gradient of zero but for rounding.
+        largest = max(np.abs(b).max() for b in expected[1])
+        for a, b in zip(gradients, expected[1], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-4 * largest)
+        # The moving statistics and u are updated once, by the whole batch.
+        for path, value in expected[2].items():
+            np.testing.assert_allclose(
+                state[path], value, rtol=1e-4, atol=1e-4, err_msg=path
+            )

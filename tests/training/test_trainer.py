@@ -357,6 +357,18 @@ def test_samples(trainer):
                     tiny.NETWORKS["temporal_discriminator"], time_pool=5
                 )
             },
+            "must be 1 or 2. Received: time_pool=5",
+        ),
+        (
+            {"accumulation_steps": 0},
+            "Trainer.accumulation_steps must be at least 1. Received",
+        ),
+        (
+            {
+                "temporal_discriminator": functools.partial(
+                    tiny.NETWORKS["temporal_discriminator"], num_3d_blocks=3
+                )
+            },
             "Received: num_frames=4",
         ),
     ],
@@ -366,3 +378,37 @@ def test_impossible_arguments(changes, words):
         tiny.trainer(tiny.mirrored(), **changes)
     message = str(error.value)
     assert words in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("accumulation_steps", "recompute"), [(2, False), (4, True), (1, True)]
+)
+def test_parts_and_recomputation_change_no_gradient_and_no_state(
+    trainer, accumulation_steps, recompute, monkeypatch, eagerly
+):
+    """Gradient accumulation is exact: hinge, batch norm, power iterations."""
+    networks = {
+        name: functools.partial(network, recompute=recompute)
+        for name, network in tiny.NETWORKS.items()
+    }
+    other = like(trainer, accumulation_steps=accumulation_steps, **networks)
+    expected_gradients = record_gradients(trainer, monkeypatch)
+    gradients = record_gradients(other, monkeypatch)
+    expected = steps(trainer)
+    metrics = steps(other)
+    for name, value in expected.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-5)
+    assert len(gradients) == len(expected_gradients) > 50
+    for name, values in expected_gradients.items():
+        assert len(gradients[name]) == len(values)
+        np.testing.assert_allclose(
+            gradients[name], values, rtol=1e-3, atol=1e-4, err_msg=name
+        )
+    state = [
+        v.path for n in trainer.networks for v in n.non_trainable_variables
+    ]
+    now, after = tiny.values(other), tiny.values(trainer)
+    for name in state:
+        np.testing.assert_allclose(
+            now[name], after[name], rtol=1e-4, atol=1e-5, err_msg=name
+        )
