@@ -21,8 +21,10 @@ def upsample(images, method="bilinear"):
     """
     *batch, height, width, channels = images.shape
     flat = tf.reshape(images, [-1, height, width, channels])
+    # Bilinear resizing returns float32 whatever it is given, and XLA's
+    # gradient of it too, whatever its type says.
+    flat = tf.cast(flat, tf.float32)
     flat = tf.image.resize(flat, [2 * height, 2 * width], method)
-    # Bilinear resizing returns float32 whatever it is given.
     flat = tf.cast(flat, images.dtype)
     shape = tf.concat([tf.shape(images)[:-3], tf.shape(flat)[1:]], 0)
     return tf.ensure_shape(
