@@ -120,11 +120,11 @@ class Network:
     def norm(self, layer, rows, columns):
         """Adds the spectral norm of a weight viewed as [rows, columns].
 
-        Per iteration W u and W^T v, then W u for sigma; backward the outer
+        Per iteration W u and W^T v, whose norm is sigma; backward the outer
         product of u and v.
         """
         flop = 2 * rows * columns
-        forward = (2 * self.power_iterations + 1) * flop
+        forward = 2 * self.power_iterations * flop
         self.products.append(
             Product(layer, forward, 0, flop, spectral_norm=True)
         )

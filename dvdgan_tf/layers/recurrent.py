@@ -7,6 +7,7 @@ import gin
 import tensorflow as tf
 
 from dvdgan_tf.layers.convolutions import convolve
+from dvdgan_tf.layers.segments import run_segment
 from dvdgan_tf.layers.spectral import SpectralLayer
 
 # Swaps batch and time of [B, T, H, W, C], either way.
@@ -30,6 +31,8 @@ class ConvGRU(SpectralLayer):
     Args:
         spectral_norm: a `SpectralNorm`, applied to each gate's own kernel.
         unroll: whether the graph holds every time step, or one in a loop.
+        recompute: whether the gradient evaluates each step again, instead of
+            keeping the gates of all.
 
     Call arguments:
         inputs: x, [B, T, H, W, C]; with T = 1 the same x serves all steps.
@@ -41,9 +44,12 @@ class ConvGRU(SpectralLayer):
         The states h' of all steps, [B, num_frames, H, W, C].
     """
 
-    def __init__(self, spectral_norm=None, unroll=True, **kwargs):
+    def __init__(
+        self, spectral_norm=None, unroll=True, recompute=False, **kwargs
+    ):
         super().__init__(spectral_norm, **kwargs)
         self.unroll = unroll
+        self.recompute = recompute
 
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
@@ -83,17 +89,20 @@ class ConvGRU(SpectralLayer):
         *states, (input_kernel, gates_kernel, candidate_kernel, bias) = args
         from_inputs = convolve(inputs, input_kernel) + bias
         kernels = (gates_kernel, candidate_kernel)
+
+        def step(from_input, state):
+            examples = (from_input, state)
+            return run_segment(_step, examples, kernels, self.recompute)
+
         first = from_inputs[:, 0]
-        if states:
-            state = _step(first, states[0], *kernels)
-        else:
-            state = _first_step(first)
+        state = step(first, states[0]) if states else _first_step(first)
         run = _unrolled if self.unroll else _looped
-        return run(from_inputs, state, kernels, num_frames)
+        return run(step, from_inputs, state, num_frames)
 
 
-def _step(from_input, state, gates_kernel, candidate_kernel):
+def _step(from_input, state, kernels):
     """h' from the convolved x of one frame, [B, H, W, 3 C], and h."""
+    gates_kernel, candidate_kernel = kernels
     channels = state.shape[-1]
     gates, candidate = tf.split(from_input, [2 * channels, channels], -1)
     gates = tf.sigmoid(gates + convolve(state, gates_kernel))
@@ -108,30 +117,30 @@ def _first_step(from_input):
     return (1.0 - tf.sigmoid(update)) * tf.nn.relu(candidate)
 
 
-def _unrolled(from_inputs, state, kernels, num_frames):
+def _unrolled(step, from_inputs, state, num_frames):
     """All states, [B, T, H, W, C], from the first."""
     frames = tf.unstack(from_inputs, axis=1)
     if len(frames) == 1:
         frames = frames * num_frames
     states = [state]
     for frame in frames[1:]:
-        states.append(_step(frame, states[-1], *kernels))
+        states.append(step(frame, states[-1]))
     return tf.stack(states, axis=1)
 
 
-def _looped(from_inputs, state, kernels, num_frames):
+def _looped(step, from_inputs, state, num_frames):
     """As `_unrolled`, with one step in the graph."""
     is_constant = from_inputs.shape[1] == 1
-    frames = from_inputs[:, 0]
+    frame = from_inputs[:, 0]
     if not is_constant:
+        # Not sliced: the gradient of a slice is as large as the whole.
         frames = tf.TensorArray(
-            frames.dtype, num_frames, element_shape=frames.shape
+            frame.dtype, num_frames, element_shape=frame.shape
         ).unstack(tf.transpose(from_inputs, _TIME_FIRST))
     states = tf.TensorArray(state.dtype, num_frames, element_shape=state.shape)
 
     def body(t, state, states):
-        frame = frames if is_constant else frames.read(t)
-        state = _step(frame, state, *kernels)
+        state = step(frame if is_constant else frames.read(t), state)
         return t + 1, state, states.write(t, state)
 
     _, _, states = tf.while_loop(

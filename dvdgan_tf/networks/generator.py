@@ -147,7 +147,11 @@ class Generator(keras.Model):
         """Recurrent unit, two blocks and attention, named by resolution."""
         block_args = dict(norm_args=self._norm_args, **self._shared)
         group = [
-            recurrent_unit(name=f"{size}x{size}_recurrent", **self._shared),
+            recurrent_unit(
+                recompute=self.recompute,
+                name=f"{size}x{size}_recurrent",
+                **self._shared,
+            ),
             GBlock(width, name=f"{size}x{size}_block", **block_args),
             GBlock(
                 next_width,
