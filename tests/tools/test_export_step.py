@@ -7,11 +7,11 @@ import pathlib
 import subprocess
 import sys
 
-import export_step
-import import_state
 import keras
 import numpy as np
 import pytest
+import stablehlo_export
+import state_file
 import tensorflow as tf
 from training import tiny
 
@@ -70,10 +70,10 @@ def make_trainer(**changes):
 
 
 def export(trainer, folder, num_batches):
-    fresh = export_step.describe_fresh(trainer)
-    manifest = export_step.export(trainer, str(folder), fresh)
-    export_step.write_manifest(manifest, folder)
-    export_step.write_batches(trainer, tiny.Source(), num_batches, folder)
+    fresh = stablehlo_export.describe_fresh(trainer)
+    manifest = stablehlo_export.export(trainer, str(folder), fresh)
+    stablehlo_export.write_manifest(manifest, folder)
+    stablehlo_export.write_batches(trainer, tiny.Source(), num_batches, folder)
     return manifest
 
 
@@ -204,7 +204,7 @@ def test_samples_are_those_of_the_averaged_generator(exported, found):
 def test_training_resumes_from_the_imported_state(exported, found, tmp_path):
     folder, _, trainer, initial = exported
     tiny.assign(trainer, initial)
-    path = import_state.import_state(
+    path = state_file.import_state(
         trainer, str(folder / "out.npz"), str(tmp_path)
     )
     assert path == str(tmp_path / "ckpt" / f"step-{STEPS}")
@@ -213,9 +213,7 @@ def test_training_resumes_from_the_imported_state(exported, found, tmp_path):
     for name, variable in trainer.variables().items():
         np.testing.assert_array_equal(variable.numpy(), found[2][name], name)
     with pytest.raises(ValueError, match=r"has step 10 already; choose"):
-        import_state.import_state(
-            trainer, str(folder / "out.npz"), str(tmp_path)
-        )
+        state_file.import_state(trainer, str(folder / "out.npz"), str(tmp_path))
 
 
 def arguments(folder, **changes):
@@ -249,7 +247,7 @@ def test_a_wrong_state_is_named(exported, tmp_path, kind):
         run_step.load_state(arguments(folder, state=path), manifest)
     tiny.assign(trainer, initial)
     with pytest.raises(ValueError, match=words) as by_import:
-        import_state.import_state(trainer, path, str(tmp_path))
+        state_file.import_state(trainer, path, str(tmp_path))
     for error in (by_jax, by_import):
         assert path in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "ckpt").exists()
@@ -261,14 +259,14 @@ def test_a_state_that_is_not_finite_is_refused(exported, tmp_path):
     bad[7] = np.nan
     path = changed(folder, tmp_path / "state.npz", **{BIAS: bad})
     with pytest.raises(ValueError, match=f"{BIAS} in .* not finite"):
-        import_state.import_state(trainer, path, str(tmp_path))
+        state_file.import_state(trainer, path, str(tmp_path))
 
 
 def test_wrong_files_are_named(exported, tmp_path):
     folder, manifest, _, _ = exported
     (tmp_path / "text.npz").write_text("text")
     for name, words in (("text.npz", "no NPZ file"), ("none.npz", "no file")):
-        for read in (run_step.read_npz, import_state.read_npz):
+        for read in (run_step.read_npz, state_file.read_npz):
             with pytest.raises(ValueError, match=words):
                 read(str(tmp_path / name))
     with pytest.raises(ValueError, match=r"There is no .*manifest.json"):
@@ -330,7 +328,7 @@ def test_gradients_of_resizing_are_valid_in_bfloat16(tmp_path):
         return tape.gradient(loss, x)
 
     spec = {"x": tf.TensorSpec([1, 2, 4, 4, 3], tf.bfloat16)}
-    module = export_step.export_module(
+    module = stablehlo_export.export_module(
         gradient, spec, "gradient", {}, str(tmp_path / "module")
     )
     assert module["outputs"][0]["dtype"] == "bfloat16"
