@@ -57,6 +57,12 @@ flags.DEFINE_bool(
 flags.DEFINE_bool(
     "xla_cost", False, "Also check the arithmetic against XLA; traces again."
 )
+flags.DEFINE_bool(
+    "turns",
+    False,
+    "Before each step timed, print 'ready' and wait for a line on stdin "
+    "(see compare_torch.py).",
+)
 flags.DEFINE_integer("ceiling_shapes", 8, "Convolutions tried for the ceiling.")
 flags.DEFINE_string("output", None, "A file to which the JSON line is added.")
 
@@ -146,6 +152,14 @@ def timed(function):
     return value, time.perf_counter() - start
 
 
+def timed_in_turn(step):
+    """Seconds of a step, begun when compare_torch.py says so."""
+    if FLAGS.turns:
+        print("ready", flush=True)
+        sys.stdin.readline()
+    return timed(step)[1]
+
+
 def time_steps(trainer):
     """Seconds of the first step, of the others, and of the update of G."""
     iterator = iter(loop._distribute(random_batches, None, trainer, 0))
@@ -154,7 +168,7 @@ def time_steps(trainer):
         return trainer.run(iterator, tf.constant(1)).numpy()
 
     _, first = timed(step)
-    whole = [timed(step)[1] for _ in range(FLAGS.steps)]
+    whole = [timed_in_turn(step) for _ in range(FLAGS.steps)]
     times = {
         "first_step_s": first,
         "step_s": statistics.median(whole),

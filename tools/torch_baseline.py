@@ -20,6 +20,7 @@ import argparse
 import itertools
 import json
 import statistics
+import sys
 import time
 
 import torch
@@ -327,7 +328,10 @@ def main():
     real = 2 * torch.rand(shape) - 1
     labels = torch.randint(args.num_classes, (args.batch_size,))
     times = []
-    for _ in range(args.steps + 1):
+    for i in range(args.steps + 1):
+        if args.turns and i:  # As benchmark.py does.
+            print("ready", flush=True)
+            sys.stdin.readline()
         start = time.perf_counter()
         trainer.step(real, labels)
         times.append(time.perf_counter() - start)
@@ -366,6 +370,9 @@ def parse_arguments():
         "--precision", default="float32", choices=("float32", "bfloat16")
     )
     parser.add_argument("--compile", action="store_true", help="torch.compile")
+    parser.add_argument(
+        "--turns", action="store_true", help="for compare_torch.py"
+    )
     return parser.parse_args()
 
 
