@@ -15,7 +15,8 @@ def run_segment(function, examples, parameters, recompute=False, parts=1):
 
     Args:
         function: of `examples` and `parameters` only; whatever it needs a
-            gradient for must be among them. It returns one tensor [B, ...].
+            gradient for must be among them. It returns one tensor [B, ...]
+            of the type of the first example.
         examples: tensors [B, ...], where `parts` > 1 of static shape.
         parameters: tensors, nested as `function` takes them.
         recompute: whether the gradient evaluates `function` again instead of

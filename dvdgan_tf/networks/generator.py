@@ -212,12 +212,12 @@ class Generator(keras.Model):
                 x = run(layer.apply, (x,), layer.parameters(training))
         affine = self.head_norm.affine(x, condition, training)
         head = self.head.parameters(training)
-        return run(self._head, (x, *affine), head)
+        x = run(self._head, (x, *affine), head)
+        return tf.tanh(tf.cast(x, "float32"))
 
     def _head(self, x, scale, shift, parameters):
         x = tf.nn.relu(scale_and_shift(x, scale, shift))
-        x = self.head.apply(x, parameters)
-        return tf.tanh(tf.cast(x, "float32"))
+        return self.head.apply(x, parameters)
 
     def condition(self, z, y):
         """c = [z; e(y)], [B, z_dim + embedding_dim] in the compute dtype."""

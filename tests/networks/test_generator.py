@@ -381,3 +381,14 @@ def test_recomputation_and_parts_change_nothing():
             np.testing.assert_allclose(
                 state[path], value, rtol=1e-4, atol=1e-4, err_msg=path
             )
+
+
+def test_parts_in_mixed_precision():
+    net = _build(dtype="mixed_bfloat16")
+    outputs, gradients, _ = training_pass(net, parts=2)
+    expected, expected_gradients, _ = training_pass(net)
+    assert outputs.dtype == tf.float32
+    np.testing.assert_allclose(outputs, expected, atol=0.1)
+    largest = max(np.abs(b).max() for b in expected_gradients)
+    for a, b in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(a, b, atol=0.1 * largest)
