@@ -104,13 +104,13 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
                 tf.convert_to_tensor(self.moving_variance),
             )
         mean, variance = _moments(inputs)
-        rate = 1.0 - tf.convert_to_tensor(self.momentum)
+        momentum = tf.convert_to_tensor(self.momentum)
         for moving, value in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
         ):
             old = tf.convert_to_tensor(moving)
-            moving.value.assign_sub(rate * (old - value))
+            moving.assign(momentum * old + (1.0 - momentum) * value)
         return mean, variance
 
 
@@ -149,7 +149,9 @@ def _local_moments(inputs):
     variance = _mean(tf.math.squared_difference(x, mean[:, None, None]))
 
     def gradient(d_mean, d_variance):
-        size = tf.cast(tf.size(inputs) / tf.size(mean), "float32")
+        # Not tf.size, whose int32 is too small for large batches.
+        batch, _, height, width, _ = tf.unstack(tf.shape(inputs))
+        size = tf.cast(batch, "float32") * tf.cast(height * width, "float32")
         scale = 2.0 * d_variance / size
         shift = d_mean / size - scale * mean
         d_x = tf.cast(inputs, "float32") * scale[:, None, None]

@@ -27,7 +27,9 @@ def run_segment(function, examples, parameters, recompute=False, parts=1):
     Returns:
         A tensor [B, ...].
     """
-    if not recompute and parts == 1:
+    if parts > 1:
+        return _in_parts(function, examples, parameters, parts)
+    if not recompute:
         return function(*examples, parameters)
     flat = tf.nest.flatten(parameters)
 
@@ -37,17 +39,81 @@ def run_segment(function, examples, parameters, recompute=False, parts=1):
         packed = tf.nest.pack_sequence_as(parameters, args[len(examples) :])
         return function(*args[: len(examples)], packed)
 
-    if parts == 1:
-        return recomputed(*examples, *flat)
-    split = [_split(x, parts) for x in examples]
-    outputs = tf.map_fn(
-        lambda part: recomputed(*part, *flat),
-        tuple(split),
-        fn_output_signature=split[0].dtype,
-    )
-    return tf.reshape(outputs, [-1, *outputs.shape[2:]])
+    return recomputed(*examples, *flat)
+
+
+def _in_parts(function, examples, parameters, parts):
+    """`run_segment` in parts, forward and backward.
+
+    The gradient is a loop of its own: that of TensorFlow for a loop would
+    keep a second copy of all that goes into it.
+    """
+
+    def call(part, flat):
+        packed = tf.nest.pack_sequence_as(parameters, flat)
+        return function(*part, packed)
+
+    @tf.custom_gradient
+    def run(*args):
+        split = [_split(x, parts) for x in args[: len(examples)]]
+        flat = list(args[len(examples) :])
+        outputs = tf.map_fn(
+            lambda part: call(part, flat),
+            split,
+            fn_output_signature=split[0].dtype,
+            parallel_iterations=1,
+        )
+
+        def gradient(upstream):
+            def body(i, arrays, sums):
+                part = [x[i] for x in split]
+                with tf.GradientTape() as tape:
+                    tape.watch([part, flat])
+                    outputs = call(part, flat)
+                d_part, d_flat = tape.gradient(
+                    outputs,
+                    [part, flat],
+                    output_gradients=upstreams[i],
+                    unconnected_gradients="zero",
+                )
+                arrays = [
+                    array.write(i, d)
+                    for array, d in zip(arrays, d_part, strict=True)
+                ]
+                # In float32 whatever the parameters are.
+                sums = [
+                    total + tf.cast(d, tf.float32)
+                    for total, d in zip(sums, d_flat, strict=True)
+                ]
+                return i + 1, arrays, sums
+
+            upstreams = _split(upstream, parts)
+            arrays = [
+                tf.TensorArray(x.dtype, parts, element_shape=x.shape[1:])
+                for x in split
+            ]
+            _, arrays, sums = tf.while_loop(
+                lambda i, *_: i < parts,
+                body,
+                (0, arrays, [tf.zeros(x.shape, tf.float32) for x in flat]),
+                maximum_iterations=parts,
+                parallel_iterations=1,
+            )
+            return [
+                *(_join(array.stack()) for array in arrays),
+                *(tf.cast(s, x.dtype) for s, x in zip(sums, flat, strict=True)),
+            ]
+
+        return _join(outputs), gradient
+
+    return run(*examples, *tf.nest.flatten(parameters))
 
 
 def _split(x, parts):
     """[B, ...] -> [parts, B / parts, ...]."""
     return tf.reshape(x, [parts, x.shape[0] // parts, *x.shape[1:]])
+
+
+def _join(x):
+    """[parts, b, ...] -> [parts b, ...]."""
+    return tf.reshape(x, [x.shape[0] * x.shape[1], *x.shape[2:]])

@@ -231,6 +231,11 @@ class SpectralConv(SpectralLayer):
         self.kernel_size = kernel_size
         self.rank = rank
         self.pool = tuple(pool or (1,) * rank)
+        if not set(self.pool) <= {1, 2} or kernel_size % 2 == 0:
+            raise ValueError(
+                "SpectralConv needs an odd kernel and pools of 1 or 2. "
+                f"Received: kernel_size={kernel_size}, pool={self.pool}"
+            )
         self.use_bias = use_bias
 
     def build(self, inputs_shape):

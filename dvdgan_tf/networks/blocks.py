@@ -134,6 +134,11 @@ class DBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if rank == 2 and time_pool > 1:
+            raise ValueError(
+                "DBlock pools in time where its convolutions are 3-D only. "
+                f"Received: rank={rank}, time_pool={time_pool}"
+            )
         self.channels = channels
         self.rank = rank
         self.spatial_pool = spatial_pool

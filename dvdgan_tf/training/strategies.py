@@ -27,7 +27,10 @@ def make_strategy(name="auto", tpu=""):
     # These two come before anything that looks at the devices, which starts
     # TensorFlow's runtime: multi_worker is then no longer possible.
     if name == "multi_worker":
-        return _multi_worker()
+        strategy = _multi_worker()
+        if not tf.config.list_physical_devices("GPU"):
+            _leave_graphs_as_they_are()
+        return strategy
     if name == "tpu":
         return _tpu(tpu)
     gpus = tf.config.list_logical_devices("GPU")

@@ -258,16 +258,23 @@ class Trainer:
         examples = (videos, labels, real_noise, fake, y, fake_noise)
         with tf.GradientTape() as tape:
             parameters = self._d_parameters()
+        flat = _flat(parameters)
         metrics, cotangents = sum_over_parts(
             functools.partial(self._d_gradients, parameters),
             examples,
             self.accumulation_steps,
-            (tf.zeros([6]), [tf.zeros_like(p) for p in _flat(parameters)]),
+            (
+                tf.zeros([NUM_D_METRICS - 2]),
+                [tf.zeros(p.shape, tf.float32) for p in flat],
+            ),
         )
         gradients = tape.gradient(
-            _flat(parameters),
+            flat,
             [v.value for v in self._d_variables],
-            output_gradients=cotangents,
+            output_gradients=[
+                tf.cast(c, p.dtype)
+                for c, p in zip(cotangents, flat, strict=True)
+            ],
         )
         self.optimizer_d.apply(gradients, self._d_variables)
         split = len(self.d_spatial.trainable_variables)
@@ -281,8 +288,8 @@ class Trainer:
         """Losses and scores of some examples; the losses' gradients.
 
         Returns:
-            [6], as in `METRICS`, shares of the global batch; and the
-            gradients for the flat `parameters`.
+            All of D's metrics but the norms, shares of the global batch; and
+            the gradients for the flat `parameters`, float32.
         """
         videos, labels, real_noise, fake, y, fake_noise = examples
         real = tf.cast(videos, tf.float32) / 127.5 - 1.0
@@ -307,6 +314,8 @@ class Trainer:
             for half in pair
         ]
         gradients = tape.gradient(loss, _flat(parameters))
+        # Parts are added up in float32 under every policy.
+        gradients = [tf.cast(g, tf.float32) for g in gradients]
         return tf.stack([*terms, *means]), gradients
 
     def _g_update(self, step):
@@ -377,14 +386,14 @@ class Trainer:
 
     def _update_ema(self, step):
         """e <- d e + (1 - d) w for weights; other state is copied."""
-        rate = tf.where(step < self.ema_start_step, 1.0, 1.0 - self.ema_decay)
+        decay = tf.where(step < self.ema_start_step, 0.0, self.ema_decay)
         for average, live in zip(
             self.ema_generator.trainable_variables,
             self.generator.trainable_variables,
             strict=True,
         ):
             old, new = _tensors([average, live])
-            average.value.assign_sub(rate * (old - new))
+            average.value.assign(decay * old + (1.0 - decay) * new)
         for average, live in zip(
             self.ema_generator.non_trainable_variables,
             self.generator.non_trainable_variables,
