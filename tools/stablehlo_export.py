@@ -133,7 +133,7 @@ def export_module(function, data, result, variables, path):
         outputs.append(dict(inputs[parameter]))
     _check_signature(text, inputs, outputs, path)
     artifact = stablehlo.serialize_portable_artifact_str(
-        _only_stablehlo(text), STABLEHLO_VERSION
+        only_stablehlo(text), STABLEHLO_VERSION
     )
     with open(path, "wb") as file:
         file.write(artifact)
@@ -194,8 +194,8 @@ def _check_signature(text, inputs, outputs, path):
         raise ValueError(f"TensorFlow left constants out of {path}.")
 
 
-def _only_stablehlo(text):
-    """Drops the attributes and copies of XLA's own dialect, mhlo."""
+def only_stablehlo(text):
+    """Drops attributes and copies of mhlo, which JAX does not read."""
     text = re.sub(
         r"= mhlo\.copy (%\S+) : (\S+)",
         r"= stablehlo.reshape \1 : (\2) -> \2",

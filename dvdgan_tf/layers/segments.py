@@ -65,48 +65,56 @@ def _in_parts(function, examples, parameters, parts):
         )
 
         def gradient(upstream):
-            def body(i, arrays, sums):
-                part = [x[i] for x in split]
-                with tf.GradientTape() as tape:
-                    tape.watch([part, flat])
-                    outputs = call(part, flat)
-                d_part, d_flat = tape.gradient(
-                    outputs,
-                    [part, flat],
-                    output_gradients=upstreams[i],
-                    unconnected_gradients="zero",
-                )
-                arrays = [
-                    array.write(i, d)
-                    for array, d in zip(arrays, d_part, strict=True)
-                ]
-                # In float32 whatever the parameters are.
-                sums = [
-                    total + tf.cast(d, tf.float32)
-                    for total, d in zip(sums, d_flat, strict=True)
-                ]
-                return i + 1, arrays, sums
-
-            upstreams = _split(upstream, parts)
-            arrays = [
-                tf.TensorArray(x.dtype, parts, element_shape=x.shape[1:])
-                for x in split
-            ]
-            _, arrays, sums = tf.while_loop(
-                lambda i, *_: i < parts,
-                body,
-                (0, arrays, [tf.zeros(x.shape, tf.float32) for x in flat]),
-                maximum_iterations=parts,
-                parallel_iterations=1,
-            )
-            return [
-                *(_join(array.stack()) for array in arrays),
-                *(tf.cast(s, x.dtype) for s, x in zip(sums, flat, strict=True)),
-            ]
+            return _gradients_in_parts(call, split, flat, upstream, parts)
 
         return _join(outputs), gradient
 
     return run(*examples, *tf.nest.flatten(parameters))
+
+
+def _gradients_in_parts(call, split, flat, upstream, parts):
+    """Gradients for examples [B, ...], then for the flat parameters.
+
+    Args:
+        call: function of a list of examples and of the flat parameters.
+        split: the examples, [parts, B / parts, ...].
+        flat: the parameters.
+        upstream: gradient for the result, [B, ...].
+        parts: number of parts.
+    """
+    upstreams = _split(upstream, parts)
+
+    def body(i, arrays, sums):
+        part = [x[i] for x in split]
+        with tf.GradientTape() as tape:
+            tape.watch([part, flat])
+            outputs = call(part, flat)
+        d_part, d_flat = tape.gradient(
+            outputs,
+            [part, flat],
+            output_gradients=upstreams[i],
+            unconnected_gradients="zero",
+        )
+        pairs = zip(arrays, d_part, strict=True)
+        arrays = [array.write(i, d) for array, d in pairs]
+        # In float32 whatever the parameters are.
+        pairs = zip(sums, d_flat, strict=True)
+        return i + 1, arrays, [s + tf.cast(d, tf.float32) for s, d in pairs]
+
+    arrays = [
+        tf.TensorArray(x.dtype, parts, element_shape=x.shape[1:]) for x in split
+    ]
+    _, arrays, sums = tf.while_loop(
+        lambda i, *_: i < parts,
+        body,
+        (0, arrays, [tf.zeros(x.shape, tf.float32) for x in flat]),
+        maximum_iterations=parts,
+        parallel_iterations=1,
+    )
+    return [
+        *(_join(array.stack()) for array in arrays),
+        *(tf.cast(s, x.dtype) for s, x in zip(sums, flat, strict=True)),
+    ]
 
 
 def _split(x, parts):

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import tensorflow as tf
 from jaxlib import xla_client
+from stablehlo_export import only_stablehlo
 from tensorflow.compiler.tf2xla.python import xla
 from tensorflow.python.distribute import (
     collective_util,
@@ -119,7 +120,7 @@ class Program:
         ]
         devices = xla_client.DeviceList(tuple(self.client.devices()))
         return self.client.compile_and_load(
-            _only_stablehlo(self.text), devices, options
+            only_stablehlo(self.text), devices, options
         )
 
     def __call__(self, args):
@@ -181,19 +182,3 @@ def _captured(tensor):
     if not hasattr(tensor, "_distributed_container"):
         return tf.constant(0.0)
     return tensor._distributed_container()
-
-
-def _only_stablehlo(text):
-    """Drops attributes and copies of XLA's own dialect, unknown to jaxlib."""
-    text = re.sub(
-        r"= mhlo\.copy (%\S+) : (\S+)",
-        r"= stablehlo.reshape \1 : (\2) -> \2",
-        text,
-    )
-    text = re.sub(r" \{mhlo\.frontend_attributes = \{[^}]*\}\}", "", text)
-    return re.sub(
-        r"^module @\S+ attributes .*\{( loc\(.*)?$",
-        "module @update {",
-        text,
-        flags=re.MULTILINE,
-    )
