@@ -115,11 +115,20 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
 
 
 def scale_and_shift(inputs, scale, shift):
-    """inputs . scale + shift, [B, T, H, W, C], in the dtype of `inputs`."""
+    """inputs . scale + shift per channel of each frame.
+
+    Args:
+        inputs: [..., H, W, C].
+        scale: [..., C].
+        shift: [..., C].
+
+    Returns:
+        The shape and dtype of `inputs`.
+    """
     # In float32: in bfloat16 the difference of inputs and mean, both large
     # after a ReLU, would lose its digits.
-    outputs = tf.cast(inputs, "float32") * scale[:, :, None, None]
-    outputs += shift[:, :, None, None]
+    outputs = tf.cast(inputs, "float32") * scale[..., None, None, :]
+    outputs += shift[..., None, None, :]
     return tf.cast(outputs, inputs.dtype)
 
 

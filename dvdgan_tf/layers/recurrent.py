@@ -7,7 +7,6 @@ import gin
 import tensorflow as tf
 
 from dvdgan_tf.layers.convolutions import convolve
-from dvdgan_tf.layers.segments import run_segment
 from dvdgan_tf.layers.spectral import SpectralLayer
 
 # Swaps batch and time of [B, T, H, W, C], either way.
@@ -31,8 +30,6 @@ class ConvGRU(SpectralLayer):
     Args:
         spectral_norm: a `SpectralNorm`, applied to each gate's own kernel.
         unroll: whether the graph holds every time step, or one in a loop.
-        recompute: whether the gradient evaluates each step again, instead of
-            keeping the gates of all.
 
     Call arguments:
         inputs: x, [B, T, H, W, C]; with T = 1 the same x serves all steps.
@@ -44,12 +41,9 @@ class ConvGRU(SpectralLayer):
         The states h' of all steps, [B, num_frames, H, W, C].
     """
 
-    def __init__(
-        self, spectral_norm=None, unroll=True, recompute=False, **kwargs
-    ):
+    def __init__(self, spectral_norm=None, unroll=True, **kwargs):
         super().__init__(spectral_norm, **kwargs)
         self.unroll = unroll
-        self.recompute = recompute
 
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
@@ -84,20 +78,20 @@ class ConvGRU(SpectralLayer):
             self.bias,
         )
 
-    def apply(self, inputs, *args, num_frames):
-        """The layer as a function of [h0 and] its parameters; see `call`."""
-        *states, (input_kernel, gates_kernel, candidate_kernel, bias) = args
+    def apply(self, inputs, *args, num_frames=None):
+        """The layer as a function of [h0 and] its parameters; see `call`.
+
+        Without `num_frames` as many steps as there are inputs.
+        """
+        *states, (input_kernel, *kernels, bias) = args
         from_inputs = convolve(inputs, input_kernel) + bias
-        kernels = (gates_kernel, candidate_kernel)
-
-        def step(from_input, state):
-            examples = (from_input, state)
-            return run_segment(_step, examples, kernels, self.recompute)
-
         first = from_inputs[:, 0]
-        state = step(first, states[0]) if states else _first_step(first)
+        if states:
+            state = _step(first, states[0], kernels)
+        else:
+            state = _first_step(first)
         run = _unrolled if self.unroll else _looped
-        return run(step, from_inputs, state, num_frames)
+        return run(kernels, from_inputs, state, num_frames or inputs.shape[1])
 
 
 def _step(from_input, state, kernels):
@@ -117,18 +111,18 @@ def _first_step(from_input):
     return (1.0 - tf.sigmoid(update)) * tf.nn.relu(candidate)
 
 
-def _unrolled(step, from_inputs, state, num_frames):
+def _unrolled(kernels, from_inputs, state, num_frames):
     """All states, [B, T, H, W, C], from the first."""
     frames = tf.unstack(from_inputs, axis=1)
     if len(frames) == 1:
         frames = frames * num_frames
     states = [state]
     for frame in frames[1:]:
-        states.append(step(frame, states[-1]))
+        states.append(_step(frame, states[-1], kernels))
     return tf.stack(states, axis=1)
 
 
-def _looped(step, from_inputs, state, num_frames):
+def _looped(kernels, from_inputs, state, num_frames):
     """As `_unrolled`, with one step in the graph."""
     is_constant = from_inputs.shape[1] == 1
     frame = from_inputs[:, 0]
@@ -140,7 +134,8 @@ def _looped(step, from_inputs, state, num_frames):
     states = tf.TensorArray(state.dtype, num_frames, element_shape=state.shape)
 
     def body(t, state, states):
-        state = step(frame if is_constant else frames.read(t), state)
+        from_input = frame if is_constant else frames.read(t)
+        state = _step(from_input, state, kernels)
         return t + 1, state, states.write(t, state)
 
     _, _, states = tf.while_loop(

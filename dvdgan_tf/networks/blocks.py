@@ -8,7 +8,7 @@ from dvdgan_tf.layers.batch_norm import (
     scale_and_shift,
 )
 from dvdgan_tf.layers.resampling import average_pool, upsample
-from dvdgan_tf.layers.segments import run_segment
+from dvdgan_tf.layers.segments import run_segment_of_frames
 from dvdgan_tf.layers.spectral import SpectralConv
 
 
@@ -28,7 +28,7 @@ class GBlock(keras.layers.Layer):
         inputs: [B, T, H, W, C].
         condition: c = [z; e(y)], [B, D].
         training: as in `ClassConditionalBatchNorm`.
-        run: how the parts between batch norms are run, see `segments`.
+        run: how the halves between batch norms are run, see `segments`.
 
     Returns:
         [B, T, H, W, channels], H and W doubled if `upsampling`.
@@ -66,7 +66,9 @@ class GBlock(keras.layers.Layer):
         self.norm2.build(hidden_shape, condition_shape)
         self.conv2.build(hidden_shape)
 
-    def call(self, inputs, condition, training=False, run=run_segment):
+    def call(
+        self, inputs, condition, training=False, run=run_segment_of_frames
+    ):
         affine = self.norm1.affine(inputs, condition, training)
         hidden = run(
             self._first_half,

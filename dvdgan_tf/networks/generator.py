@@ -13,7 +13,11 @@ from dvdgan_tf.layers.batch_norm import (
 )
 from dvdgan_tf.layers.recurrent import ConvGRU
 from dvdgan_tf.layers.resampling import METHODS
-from dvdgan_tf.layers.segments import run_segment
+from dvdgan_tf.layers.segments import (
+    run_recurrence,
+    run_segment,
+    run_segment_of_frames,
+)
 from dvdgan_tf.layers.spectral import SpectralConv, SpectralDense
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.widths import (
@@ -149,7 +153,6 @@ class Generator(keras.Model):
         block_args = dict(norm_args=self._norm_args, **self._shared)
         group = [
             recurrent_unit(
-                recompute=self.recompute,
                 name=f"{size}x{size}_recurrent",
                 **self._shared,
             ),
@@ -196,23 +199,29 @@ class Generator(keras.Model):
 
     def call(self, z, y, training=False, parts=1):
         condition = self.condition(z, y)
-        run = functools.partial(
-            run_segment, recompute=self.recompute, parts=parts
-        )
+        recompute = self.recompute and training
+        memory = dict(recompute=recompute, parts=parts)
+        run_frames = functools.partial(run_segment_of_frames, **memory)
         x = self.seed.apply(condition, self.seed.parameters(training))
         x = tf.reshape(x, [-1, 1, 4, 4, self.widths[0]])
         for recurrent, block, block_up, *attention in self.groups:
-            steps = functools.partial(
-                recurrent.apply, num_frames=self.num_frames
-            )
-            x = run(steps, (x,), recurrent.parameters(training))
-            x = block(x, condition, training=training, run=run)
-            x = block_up(x, condition, training=training, run=run)
+            weights = recurrent.parameters(training)
+            if recompute and x.shape[1] > 1:
+                state = tf.zeros_like(x[:, 0])
+                x = run_recurrence(recurrent.apply, x, state, weights)
+            else:
+                steps = functools.partial(
+                    recurrent.apply, num_frames=self.num_frames
+                )
+                x = run_segment(steps, (x,), weights, **memory)
+            x = block(x, condition, training=training, run=run_frames)
+            x = block_up(x, condition, training=training, run=run_frames)
             for layer in attention:
-                x = run(layer.apply, (x,), layer.parameters(training))
+                weights = layer.parameters(training)
+                x = run_segment(layer.apply, (x,), weights, **memory)
         affine = self.head_norm.affine(x, condition, training)
         head = self.head.parameters(training)
-        x = run(self._head, (x, *affine), head)
+        x = run_frames(self._head, (x, *affine), head)
         return tf.tanh(tf.cast(x, "float32"))
 
     def _head(self, x, scale, shift, parameters):

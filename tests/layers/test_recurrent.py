@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from dvdgan_tf.layers.recurrent import ConvGRU
+from dvdgan_tf.layers.segments import run_recurrence
 from dvdgan_tf.layers.spectral import SpectralNorm
 
 CHANNELS = 3
@@ -222,3 +223,31 @@ def test_mixed_precision():
     np.testing.assert_allclose(
         tf.cast(outputs, "float32"), expected, atol=0.03 * np.ptp(expected)
     )
+
+
+@pytest.mark.parametrize("unroll", [True, False])
+def test_recomputation_changes_nothing(unroll):
+    # 18 steps: six parts of three.
+    x = tf.constant(normal(2, 18, 4, 6, CHANNELS))
+    state = tf.constant(normal(2, 4, 6, CHANNELS, seed=2))
+
+    def states_and_gradients(run):
+        unit = build(unroll=unroll)
+
+        @tf.function
+        def step(x, state):
+            sources = [x, state, *(v.value for v in unit.trainable_variables)]
+            with tf.GradientTape() as tape:
+                tape.watch([x, state])
+                states = run(unit.apply, x, state, unit.parameters(True))
+                weights = normal(2, 18, 4, 6, CHANNELS, seed=3)
+                loss = tf.reduce_sum(states * weights)
+            return states, *tape.gradient(loss, sources)
+
+        return step(x, state)
+
+    plain = states_and_gradients(lambda apply, *args: apply(*args))
+    recomputed = states_and_gradients(run_recurrence)
+    for a, b in zip(recomputed, plain, strict=True):
+        assert np.abs(b).max() > 0.01
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

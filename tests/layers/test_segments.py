@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.segments import run_segment
+from dvdgan_tf.layers.segments import (
+    run_recurrence,
+    run_segment,
+    run_segment_of_frames,
+)
 
 B = 4
 MEMORY = {
@@ -107,3 +111,81 @@ def test_what_is_inside_is_not_kept_for_the_gradient():
     # Without recomputation, exp is its own derivative and computed once.
     assert len(exponentials(False)) == 3
     assert len(exponentials(True)) == 6
+
+
+@pytest.mark.parametrize(
+    ("memory", "frames_at_a_time"),
+    [
+        (dict(recompute=True), 2),  # of twelve, in six parts
+        (dict(parts=2), 6),
+        (dict(recompute=True, parts=2), 1),
+    ],
+)
+def test_frames_in_parts_equal_all_at_once(memory, frames_at_a_time):
+    x, scale = normal(2, 6, 5), normal(2, 6, seed=2)
+    _, parameters = arguments()
+    shapes = []
+
+    def of_frames(x, scale, parameters):
+        shapes.append(x.shape)
+        return function(x, scale, parameters)
+
+    def run(**memory):
+        sources = tf.nest.flatten((x, scale, parameters))
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            outputs = run_segment_of_frames(
+                of_frames, (x, scale), parameters, **memory
+            )
+            loss = tf.reduce_sum(outputs * normal(2, 6, 3, seed=5))
+        return outputs, *tape.gradient(loss, sources)
+
+    expected = run()
+    assert shapes == [(12, 5)]
+    assert expected[0].shape == (2, 6, 3)
+    shapes.clear()
+    for a, b in zip(run(**memory), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert set(shapes) == {(frames_at_a_time, 5)}
+
+
+def test_frames_need_no_known_batch_without_recomputation():
+    _, parameters = arguments()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 6, 5])])
+    def run(x):
+        ones = tf.ones(tf.shape(x)[:2])
+        ones = tf.ensure_shape(ones, [None, 6])
+        return run_segment_of_frames(function, (x, ones), parameters)
+
+    assert run(normal(2, 6, 5)).shape == (2, 6, 3)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_recurrence_in_parts_equals_the_plain_one(in_graph):
+    x, state, weight = normal(2, 12, 3), normal(2, 3, seed=2), normal(3, 3)
+    lengths = []
+
+    def recurrence(inputs, state, parameters):
+        lengths.append(inputs.shape[1])
+        states = []
+        for x in tf.unstack(inputs, axis=1):
+            state = tf.tanh(x + state @ parameters[0])
+            states.append(state)
+        return tf.stack(states, 1)
+
+    def run(recompute):
+        sources = [x, state, weight]
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            call = run_recurrence if recompute else lambda f, *args: f(*args)
+            states = call(recurrence, x, state, (weight,))
+            loss = tf.reduce_sum(states * normal(2, 12, 3, seed=5))
+        return states, *tape.gradient(loss, sources)
+
+    expected = run(False)
+    lengths.clear()
+    actual = (tf.function(run) if in_graph else run)(True)
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert set(lengths) == {2}  # six parts of two steps

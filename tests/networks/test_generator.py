@@ -175,7 +175,7 @@ def test_all_time_steps_share_the_seed_and_its_example():
     inputs = []
 
     class Recorder(keras.layers.Layer):
-        def __init__(self, spectral_norm, recompute, **kwargs):
+        def __init__(self, spectral_norm, **kwargs):
             super().__init__(**kwargs)
 
         def parameters(self, training):

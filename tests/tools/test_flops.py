@@ -171,7 +171,7 @@ def test_step(generator, d_spatial, d_temporal):
 
 def test_another_recurrent_unit_is_refused():
     class Other(keras.layers.Layer):
-        def __init__(self, spectral_norm, recompute, **kwargs):
+        def __init__(self, spectral_norm, **kwargs):
             super().__init__(**kwargs)
 
     generator = network(Generator, recurrent_unit=Other, **G)
