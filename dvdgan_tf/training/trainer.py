@@ -6,7 +6,7 @@ import gin
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.training import losses
+from dvdgan_tf.training import ema, losses
 from dvdgan_tf.training.accumulation import map_over_parts, sum_over_parts
 from dvdgan_tf.training.adam import Adam
 from dvdgan_tf.training.randomness import Randomness
@@ -130,7 +130,7 @@ class Trainer:
         self.optimizer_g.build(self.generator.trainable_variables)
         self.optimizer_d.build(self._d_variables)
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
-        self._copy_to_ema()
+        ema.copy(self.ema_generator, self.generator)
 
     def _check_arguments(self, precision):
         replicas = self.strategy.num_replicas_in_sync
@@ -169,12 +169,6 @@ class Trainer:
                 f"{num_frames}. Received: k={k}"
             )
         self.d_temporal.check_num_frames(num_frames)
-
-    def _copy_to_ema(self):
-        for average, live in zip(
-            self.ema_generator.variables, self.generator.variables, strict=True
-        ):
-            average.assign(live)
 
     def variables(self):
         """All state of the run, by unique name: {name: variable}.
@@ -337,7 +331,8 @@ class Trainer:
             output_gradients=[cotangents, tf.ones([])],
         )
         self.optimizer_g.apply(gradients, variables)
-        self._update_ema(step)
+        decay = tf.where(step < self.ema_start_step, 0.0, self.ema_decay)
+        ema.update(self.ema_generator, self.generator, decay)
         norm = tf.linalg.global_norm(gradients)
         return tf.stack([tf.reduce_sum(hinge), norm])
 
@@ -383,23 +378,6 @@ class Trainer:
         # Gradients are summed over replicas; this term is the same on each.
         penalty /= self.strategy.num_replicas_in_sync
         return self.orthogonal_regularization * penalty
-
-    def _update_ema(self, step):
-        """e <- d e + (1 - d) w for weights; other state is copied."""
-        decay = tf.where(step < self.ema_start_step, 0.0, self.ema_decay)
-        for average, live in zip(
-            self.ema_generator.trainable_variables,
-            self.generator.trainable_variables,
-            strict=True,
-        ):
-            old, new = _tensors([average, live])
-            average.value.assign(decay * old + (1.0 - decay) * new)
-        for average, live in zip(
-            self.ema_generator.non_trainable_variables,
-            self.generator.non_trainable_variables,
-            strict=True,
-        ):
-            average.value.assign(tf.convert_to_tensor(live))
 
     @tf.function(reduce_retracing=True)
     def update_standing_statistics(self, num_batches):
@@ -447,7 +425,3 @@ def _on_accelerators():
 
 def _flat(parameters):
     return tf.nest.flatten(parameters)
-
-
-def _tensors(variables):
-    return [tf.convert_to_tensor(variable) for variable in variables]
