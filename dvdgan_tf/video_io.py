@@ -1,4 +1,4 @@
-"""Videos in (PyAV) and out (PNG, GIF, MP4); no TensorFlow here."""
+"""Videos in (`video_reading`) and out (PNG, GIF, MP4); no TensorFlow here."""
 
 import contextlib
 import fractions
@@ -7,92 +7,12 @@ import uuid
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
-# Bilinear, whose kernel swscale widens when it shrinks a frame, so nothing
-# aliases. Without the other flags its fast path turns white into 253.
-_BILINEAR = (
-    Interpolation.BILINEAR
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.ACCURATE_RND
-)
+from dvdgan_tf.video_reading import read_frames as read_frames
 
 # Enough frames for one palette to hold the colours of a whole clip.
 _PALETTE_FRAMES = 16
-
-
-def read_frames(path, size=None):
-    """Decodes the first video stream of a file, frame by frame.
-
-    Cover art is not a video stream. Frames are turned as the file asks its
-    players to turn them, in steps of 90 degrees. Headers are not believed:
-    the frames are those that decode. Some damaged files end early without
-    an error, others raise after the frames that were readable; the caller
-    decides what those are worth.
-
-    Args:
-        path: any file that PyAV decodes.
-        size: target (height, width) in pixels, or a function from the first
-            frame's (height, width), after turning, to the target; None keeps
-            the first frame's.
-
-    Yields:
-        Frames, uint8 RGB [height, width, 3], all of one size.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no video, or damaged from here on.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"There is no video file {str(path)!r}; check its name."
-        )
-    try:
-        # Some real files carry metadata that is not UTF-8.
-        with av.open(
-            os.path.abspath(path), metadata_errors="ignore"
-        ) as container:
-            yield from _resized(_decoded(container), size)
-    except (av.FFmpegError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(
-            f"Cannot decode {str(path)!r} ({reason}); is it a whole video?"
-        ) from error
-
-
-def _decoded(container):
-    streams = [
-        stream
-        for stream in container.streams.video
-        if stream.codec_context  # None where there is no decoder for it
-        and not stream.disposition & av.stream.Disposition.attached_pic
-    ]
-    if not streams:
-        raise ValueError(
-            f"No video stream in {container.name!r} can be decoded; is it "
-            "audio?"
-        )
-    # Many files are decoded at once, so one thread for each.
-    streams[0].codec_context.thread_count = 1
-    return container.decode(streams[0])
-
-
-def _resized(frames, size):
-    reformatter = VideoReformatter()
-    target = None
-    for frame in frames:
-        turns = round(frame.rotation / 90) % 4  # counterclockwise
-        if target is None:
-            shape = (frame.height, frame.width)[:: -1 if turns % 2 else 1]
-            target = size(*shape) if callable(size) else size or shape
-        # Turned after resizing, when the frame is small.
-        height, width = target[:: -1 if turns % 2 else 1]
-        resized = reformatter.reformat(
-            frame, width, height, "rgb24", interpolation=_BILINEAR, threads=1
-        )
-        yield np.rot90(resized.to_ndarray(), turns)
 
 
 def to_uint8(video):

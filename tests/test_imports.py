@@ -21,10 +21,11 @@ ROOTS = {"train", "evaluate", "sample", "export", "publish", "config"}
 ALLOWED = {
     "layers": {"layers"},
     "networks": {"networks", "layers"},
-    "data": {"data", "video_io"},
+    "data": {"data", "video_io", "video_reading"},
     "training": {"training", "video_io"},
     "evaluation": {"evaluation", "video_io"},
-    "video_io": set(),
+    "video_io": {"video_reading"},
+    "video_reading": set(),
 }
 
 

@@ -1,31 +1,13 @@
-"""Reading and writing of videos."""
-
-import pathlib
-import wave
+"""Writing of videos."""
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
+from videos import moving_square, psnr
 
 from dvdgan_tf import video_io
-
-ROOT = pathlib.Path(__file__).parents[1]
-REAL = ROOT.parent / "shared" / "data"
-
-
-def moving_square(frames=12, height=48, width=64, side=16):
-    """A bright square that moves right by 3 pixels a frame over a ramp."""
-    video = np.zeros([frames, height, width, 3], np.uint8)
-    video[..., 2] = np.linspace(40, 120, width).astype(np.uint8)
-    for t in range(frames):
-        video[t, 8 : 8 + side, 3 * t : 3 * t + side] = (230, 60, 20)
-    return video
-
-
-def psnr(a, b):
-    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
-    return 10 * np.log10(255**2 / max(error, 1e-9))
+from dvdgan_tf.video_reading import read_frames
 
 
 def one_line(error):
@@ -34,30 +16,11 @@ def one_line(error):
     return text
 
 
-def audio_with_cover(path):
-    """An MP4 of silence whose only picture is its cover."""
-    with av.open(str(path), "w", format="mp4") as container:
-        picture = container.add_stream("mjpeg", rate=1)
-        picture.width = picture.height = 64
-        picture.pix_fmt = "yuvj420p"
-        picture.disposition = av.stream.Disposition.attached_pic
-        sound = container.add_stream("aac", rate=8000)
-        image = av.VideoFrame.from_ndarray(np.full([64, 64, 3], 99, np.uint8))
-        container.mux(picture.encode(image))
-        container.mux(picture.encode(None))
-        silence = av.AudioFrame.from_ndarray(
-            np.zeros([1, 1024], np.float32), format="fltp", layout="mono"
-        )
-        silence.sample_rate = 8000
-        container.mux(sound.encode(silence))
-        container.mux(sound.encode(None))
-
-
 def test_mp4_round_trip(tmp_path):
     video = moving_square()
     path = tmp_path / "a b" / "-ünï.mp4"
     video_io.write_mp4(path, video, fps=12.5)
-    decoded = np.stack(list(video_io.read_frames(path)))
+    decoded = np.stack(list(read_frames(path)))
     assert decoded.shape == video.shape and decoded.dtype == np.uint8
     # Chroma at half resolution costs most at the square's edges.
     assert psnr(decoded, video) > 28
@@ -71,7 +34,7 @@ def test_mp4_of_odd_size_repeats_the_last_row_and_column(tmp_path):
     video = moving_square(4, 33, 35)
     path = tmp_path / "odd.mp4"
     video_io.write_mp4(path, video, fps=25)
-    decoded = np.stack(list(video_io.read_frames(path)))
+    decoded = np.stack(list(read_frames(path)))
     assert decoded.shape == (4, 34, 36, 3)
     assert psnr(decoded[:, :33, :35], video) > 24
     assert psnr(decoded[:, 33], decoded[:, 32]) > 35
@@ -81,7 +44,7 @@ def test_mp4_of_odd_size_repeats_the_last_row_and_column(tmp_path):
 def test_mp4_without_x264(tmp_path, monkeypatch):
     monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
     video_io.write_mp4(tmp_path / "a.mp4", moving_square(), fps=25)
-    decoded = np.stack(list(video_io.read_frames(tmp_path / "a.mp4")))
+    decoded = np.stack(list(read_frames(tmp_path / "a.mp4")))
     assert psnr(decoded, moving_square()) > 26
 
 
@@ -165,139 +128,3 @@ def test_tile_needs_a_column():
     with pytest.raises(ValueError) as error:
         video_io.tile(np.zeros([2, 3, 4, 3], np.uint8), 0)
     assert "columns=0" in one_line(error)
-
-
-def test_size_is_a_value_or_a_function_of_the_source(tmp_path):
-    path = tmp_path / "a.mp4"
-    video_io.write_mp4(path, moving_square(3), fps=25)
-    by_value = np.stack(list(video_io.read_frames(path, (24, 20))))
-    assert by_value.shape == (3, 24, 20, 3)
-    seen = []
-
-    def half(height, width):
-        seen.append((height, width))
-        return height // 2, width // 2
-
-    halved = np.stack(list(video_io.read_frames(path, half)))
-    assert halved.shape == (3, 24, 32, 3) and set(seen) == {(48, 64)}
-    means = moving_square(3).reshape(3, 24, 2, 32, 2, 3).mean((2, 4))
-    assert psnr(halved, means) > 28
-
-
-def test_resizing_keeps_white_white_and_black_black(tmp_path):
-    path = tmp_path / "a.mp4"
-    video = np.zeros([2, 64, 64, 3], np.uint8)
-    video[1] = 255
-    video_io.write_mp4(path, video, fps=25)
-    black, white = video_io.read_frames(path, (32, 32))
-    assert black.max() <= 1 and white.min() >= 254
-
-
-def test_display_rotation_is_applied(tmp_path):
-    path = tmp_path / "a.mp4"
-    video = moving_square(2)
-    video_io.write_mp4(path, video, fps=25)
-    data = path.read_bytes()
-
-    def matrix(a, b, c, d):
-        rows = (a, b, 0, c, d, 0, 0, 0)
-        fixed = b"".join(
-            (value << 16).to_bytes(4, "big", signed=True) for value in rows
-        )
-        return fixed + (1 << 30).to_bytes(4, "big")
-
-    # ISO/IEC 14496-12: x' = a x + c y, y' = b x + d y, y downwards, so this
-    # one turns clockwise. The second matrix of the file is the track's.
-    at = data.index(matrix(1, 0, 0, 1), data.index(b"tkhd"))
-    turned = matrix(0, 1, -1, 0)
-    path.write_bytes(data[:at] + turned + data[at + len(turned) :])
-    frames = np.stack(list(video_io.read_frames(path)))
-    clockwise = video.transpose(0, 2, 1, 3)[:, :, ::-1]
-    assert frames.shape == clockwise.shape == (2, 64, 48, 3)
-    assert psnr(frames, clockwise) > 28
-    asked = []
-    small = next(
-        video_io.read_frames(path, lambda *hw: asked.append(hw) or (32, 24))
-    )
-    assert asked == [(64, 48)] and small.shape == (32, 24, 3)
-
-
-def test_cover_art_is_no_video(tmp_path):
-    path = tmp_path / "song.mp4"
-    audio_with_cover(path)
-    with av.open(str(path)) as container:
-        assert len(container.streams.video) == 1  # the trap is set
-    with pytest.raises(ValueError) as error:
-        list(video_io.read_frames(path))
-    assert "song.mp4" in one_line(error) and "audio" in one_line(error)
-
-
-def test_sound_alone_is_no_video(tmp_path):
-    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(bytes(1600))
-    with pytest.raises(ValueError, match=r"a\.wav.*audio"):
-        list(video_io.read_frames(tmp_path / "a.wav"))
-
-
-@pytest.mark.parametrize("content", [b"", b"this is text\n" * 40])
-def test_what_is_no_video_is_named(tmp_path, content):
-    path = tmp_path / "broken.mp4"
-    path.write_bytes(content)
-    with pytest.raises(ValueError) as error:
-        list(video_io.read_frames(path))
-    assert "broken.mp4" in one_line(error)
-
-
-def test_absent_file():
-    with pytest.raises(FileNotFoundError) as error:
-        list(video_io.read_frames("/nowhere/a.mp4"))
-    assert "/nowhere/a.mp4" in one_line(error)
-
-
-def test_damage_half_way_gives_the_frames_before_it(tmp_path):
-    path = tmp_path / "a.mkv"
-    noise = np.random.default_rng(0).integers(0, 256, [30, 64, 64, 3])
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=25)
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuvj420p"
-        for frame in noise.astype(np.uint8):
-            image = av.VideoFrame.from_ndarray(frame)
-            container.mux(stream.encode(image))
-        container.mux(stream.encode(None))
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-    frames = []
-    try:
-        for frame in video_io.read_frames(path):
-            frames.append(frame)
-    except ValueError as error:  # whether it raises is up to the container
-        assert "a.mkv" in str(error)
-    assert 10 <= len(frames) < 20
-
-
-def real_files():
-    files = sorted((REAL / "assorted").glob("*.*"))
-    files = [file for file in files if file.suffix != ".md"]
-    return files or [None]
-
-
-@pytest.mark.parametrize(
-    "path", real_files(), ids=lambda path: path.name if path else "absent"
-)
-def test_real_files(path):
-    if path is None:
-        pytest.skip(f"no real clips in {REAL}")
-
-    def shorter_32(height, width):
-        scale = 32 / min(height, width)
-        return round(height * scale), round(width * scale)
-
-    frames = video_io.read_frames(path, shorter_32)
-    first = [frame for frame, _ in zip(frames, range(8), strict=False)]
-    frames.close()
-    assert len(first) == 8
-    assert min(first[0].shape[:2]) == 32
-    assert all(frame.shape == first[0].shape for frame in first)
-    assert all(frame.dtype == np.uint8 for frame in first)
