@@ -303,6 +303,7 @@ def test_a_stream_without_times(tmp_path):
         ([0, 2, 4, 0, 2, 4], [0, 2, 4, 5, 7, 9]),
         ([0, 1, 10**12, 10**12 + 2], [0, 1, 11, 13]),
         ([0, 1, -(10**12), 2], [0, 1, 2, 12]),
+        ([0, *[None] * 20, 1, 2], range(23)),
     ],
 )
 def test_times_of_broken_stamps(stamps, expected):
@@ -321,6 +322,23 @@ def test_videos_are_streamed(tmp_path):
     assert first[0] is first[39] and len(os.listdir("/proc/self/fd")) > opened
     frames.close()
     assert len(os.listdir("/proc/self/fd")) == opened
+
+
+@pytest.mark.parametrize(
+    "num_frames, span, expected",
+    [
+        (1, 0.0, 25),  # nothing to measure
+        (11, 0.4, 25),
+        (11, 0.402, 25),  # rounded
+        (300, 12.2, 25),  # 24.5, some lost
+        (11, 0.8, 12.5),
+        (11, 0.2, 50),
+        (11, 0.0, 25),  # no times
+        (11, 1e-6, 25),
+    ],
+)
+def test_average_fps(num_frames, span, expected):
+    assert video_reading.average_fps(num_frames, span, 25.0) == expected
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
