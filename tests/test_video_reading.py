@@ -16,9 +16,6 @@ import videos
 from dvdgan_tf import video_io, video_reading
 from dvdgan_tf.video_reading import read_frames
 
-ROOT = pathlib.Path(__file__).parents[1]
-REAL = ROOT.parent / "shared" / "data"
-
 
 def one_line(error):
     text = str(error.value)
@@ -104,7 +101,8 @@ def gif_that_claims(path, width, height):
         (b"#EXTM3U\n#EXTINF:3,\nother.ts\n#EXT-X-ENDLIST\n", "is text"),
     ],
 )
-def test_what_is_no_video_is_named(tmp_path, content, reason):
+def test_what_is_no_video_is_named(tmp_path, monkeypatch, content, reason):
+    monkeypatch.chdir(tmp_path)  # where "other.ts" is
     videos.write(
         tmp_path / "other.ts", videos.numbered(3), "mpeg2video", "yuv420p"
     )
@@ -383,29 +381,3 @@ def test_absent_file():
     with pytest.raises(FileNotFoundError) as error:
         list(read_frames("/nowhere/a.mp4"))
     assert "/nowhere/a.mp4" in one_line(error)
-
-
-def real_files():
-    files = sorted((REAL / "assorted").glob("*.*"))
-    files = [file for file in files if file.suffix != ".md"]
-    return files or [None]
-
-
-@pytest.mark.parametrize(
-    "path", real_files(), ids=lambda path: path.name if path else "absent"
-)
-def test_real_files(path):
-    if path is None:
-        pytest.skip(f"no real clips in {REAL}")
-
-    def shorter_32(height, width):
-        scale = 32 / min(height, width)
-        return round(height * scale), round(width * scale)
-
-    frames = read_frames(path, shorter_32)
-    first = [frame for frame, _ in zip(frames, range(8), strict=False)]
-    frames.close()
-    assert len(first) == 8
-    assert min(first[0].shape[:2]) == 32
-    assert all(frame.shape == first[0].shape for frame in first)
-    assert all(frame.dtype == np.uint8 for frame in first)

@@ -263,6 +263,9 @@ def test_real_files(decoder, path):
         return
     assert decoder.reason is None
     assert {min(piece.height, piece.width) for piece in pieces} == {16}
+    for piece in pieces:
+        expected = (piece.height, piece.width, 3)
+        assert {frame.shape for frame in pixels(piece)} == {expected}
     with av.open(str(path), metadata_errors="ignore") as container:
         stream = container.streams.video[0]
         claimed = float(stream.average_rate)
