@@ -103,9 +103,8 @@ def gif_that_claims(path, width, height):
 )
 def test_what_is_no_video_is_named(tmp_path, monkeypatch, content, reason):
     monkeypatch.chdir(tmp_path)  # where "other.ts" is
-    videos.write(
-        tmp_path / "other.ts", videos.numbered(3), "mpeg2video", "yuv420p"
-    )
+    videos.write("other.ts", videos.noise(9), "mpeg2video", "yuv420p")
+    assert len(list(read_frames("other.ts"))) == 9  # the trap is set
     for name in ("broken.mp4", "broken.txt"):
         path = tmp_path / name
         path.write_bytes(content)
