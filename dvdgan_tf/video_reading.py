@@ -27,8 +27,9 @@ MAX_PIXELS = 8192 * 4320
 # no protocol has this name. The file itself is read by Python.
 _OPTIONS = {"protocol_whitelist": "none"}
 
-# Where time stamps are missing and the stream names no rate in this range.
-_DEFAULT_FPS, _MIN_FPS, _MAX_FPS = 25.0, 1.0, 240.0
+# Rates outside of the range are nonsense: 1000 is what containers that count
+# in 1/1000 s say where they know nothing.
+_DEFAULT_FPS, _MIN_FPS, _TOO_MANY_FPS = 25.0, 1.0, 1000.0
 
 # Control characters that are in no text.
 _BINARY = set(range(32)) - set(b"\t\n\f\r\x1b")
@@ -180,7 +181,8 @@ def average_fps(num_frames, span, nominal_fps):
         A float above 0.
     """
     claimed = (num_frames - 1) / nominal_fps  # seconds
-    if abs(span - claimed) <= _ROUNDING_S + _AGREEMENT * span:
+    agrees = abs(span - claimed) <= _ROUNDING_S + _AGREEMENT * span
+    if agrees or span * _TOO_MANY_FPS <= num_frames - 1:
         return nominal_fps
     return (num_frames - 1) / span
 
@@ -254,7 +256,7 @@ def _first_stream(container):
 
 def _claimed_fps(stream):
     for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and _MIN_FPS <= rate <= _MAX_FPS:
+        if rate and _MIN_FPS <= rate < _TOO_MANY_FPS:
             return float(rate)
     return _DEFAULT_FPS
 
@@ -302,14 +304,14 @@ def _timed(frames, time_base, period):
         stamp = None if ticks is None else float(ticks * time_base)
         if stamp is None or stamp == last:
             time += period
-        elif last is None or stamp < last:
+        elif last is None or stamp < last or stamp + offset < time - _LONGEST_S:
             time += period
             offset = time - stamp
         elif stamp + offset > time + _LONGEST_S:
             time += _LONGEST_S
             offset = time - stamp
         else:
-            # Where guessed times ran ahead, they wait for the stamps.
+            # Where guessed times ran a little ahead, they wait.
             time = max(time, stamp + offset)
         last = last if stamp is None else stamp
         yield frame, time

@@ -50,8 +50,10 @@ def write(
 
 
 def add(container, stream, video, pix_fmt, stamps=None):
-    stream.height, stream.width = video.shape[1:3]
-    stream.pix_fmt = pix_fmt
+    """Encodes frames into a stream of an open file."""
+    if not stream.codec_context.is_open:
+        stream.height, stream.width = video.shape[1:3]
+        stream.pix_fmt = pix_fmt
     if stamps is not None:
         stream.codec_context.time_base = fractions.Fraction(1, 1000)
     for number, pixels in enumerate(video):

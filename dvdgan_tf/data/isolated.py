@@ -79,7 +79,8 @@ class IsolatedDecoder:
                 keeps what comes before and "drop" nothing. For the latter all
                 of a file is decoded once before it is decoded for its frames:
                 that takes longer, but neither memory nor disk for a video of
-                any length.
+                any length. Some formats, Matroska among them, do not show
+                that a file was cut off; such a file is just shorter.
             min_frames: files of fewer frames (readable, resampled) are
                 skipped; at most `max_frames_per_piece`.
             max_frames_per_piece: frames in a piece; the last has fewer.
