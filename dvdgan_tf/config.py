@@ -8,7 +8,7 @@ import gin
 
 # What gin files may name is registered where it is defined.
 import dvdgan_tf.data.digits
-import dvdgan_tf.data.folder
+import dvdgan_tf.data.tfds_videos
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
 import dvdgan_tf.training.loop  # noqa: F401
@@ -74,9 +74,12 @@ def one_line(error):
 
 
 def innermost(error):
-    """The message of the Python error inside an error of TensorFlow.
+    """The message of the error inside an error of TensorFlow.
 
     Those of the data pipeline come wrapped in graph tracebacks.
     """
+    failed = re.search(r"assertion failed: \[(.+)\]", str(error))
+    if failed:
+        return failed[1]
     messages = re.findall(r"^\w+Error: (.+)$", str(error), re.MULTILINE)
     return messages[-1] if messages else one_line(error)

@@ -45,7 +45,7 @@ def test_includes_are_found_from_anywhere(tmp_path, monkeypatch):
         # Of the shared file's four choices, one is open.
         (
             "include 'gin/dvdgan.gin'\nRESOLUTION = 64\nNUM_FRAMES = 12\n"
-            "DATASET = @VideoFolder",
+            "DATASET = @TfdsVideos",
             [],
             "CH",
         ),
@@ -84,3 +84,8 @@ def test_innermost():
     assert config.innermost(RuntimeError(wrapped)) == "The clip is gone."
     plain = RuntimeError("OOM when allocating\n\t [[node]]")
     assert config.innermost(plain) == "OOM when allocating [[node]]"
+    failed = RuntimeError(
+        "Detected at node x.\nassertion failed: [The record [3] is damaged.]"
+        "\n\t [[{{node cond/Assert}}]] [Op:IteratorGetNext]"
+    )
+    assert config.innermost(failed) == "The record [3] is damaged."

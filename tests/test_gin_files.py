@@ -139,7 +139,7 @@ def test_hyperparameters_are_the_papers(name):
     assert found == expected
     stride = gin.query_parameter("FRAME_STRIDE/macro.value")
     assert stride == (2 if name[:4] in ("k600", "seed") else 1)
-    assert gin.query_parameter("VideoFolder.flip") == (name == "ucf101_128")
+    assert gin.query_parameter("TfdsVideos.flip") == (name == "ucf101_128")
 
 
 @pytest.mark.parametrize("name", FILES)

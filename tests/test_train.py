@@ -153,5 +153,5 @@ def test_as_a_program(tmp_path):
     lines = [
         line for line in result.stderr.splitlines() if line.startswith("error")
     ]
-    assert len(lines) == 1 and "no folder '/nowhere'" in lines[0]
+    assert len(lines) == 1 and "in the folder '/nowhere'" in lines[0]
     assert "Traceback" not in result.stderr and result.stdout == ""

@@ -1,0 +1,123 @@
+"""From encoded frames to a clip of the resolution that is trained at.
+
+Pure functions in TensorFlow ops; integers until a resize, and after it.
+"""
+
+import tensorflow as tf
+
+from dvdgan_tf.data import clips
+
+
+def decode_crop(encoded, jpeg, resolution, seed):
+    """The paper's: short side to `resolution`, random square of the rest.
+
+    Frames whose short side is `resolution` as stored are not resized, and of
+    a JPEG then only the square is decoded.
+
+    Args:
+        encoded: string [T], JPEG or PNG frames of one size.
+        jpeg: whether all are JPEG.
+        resolution: height and width of the clip in pixels.
+        seed: int32 [2], of the square.
+
+    Returns:
+        uint8 [T, resolution, resolution, 3].
+    """
+    if not jpeg:
+        video = decode(encoded)
+        video = tf.cond(
+            tf.reduce_min(tf.shape(video)[1:3]) == resolution,
+            lambda: video,
+            lambda: resize_short_side(video, resolution),
+        )
+        return clips.random_square_crop(video, resolution, seed)
+    size = tf.io.extract_jpeg_shape(encoded[0])[:2]
+    return tf.cond(
+        tf.reduce_min(size) == resolution,
+        lambda: _decode_square(encoded, size, resolution, seed),
+        lambda: clips.random_square_crop(
+            resize_short_side(decode(encoded), resolution), resolution, seed
+        ),
+    )
+
+
+def decode_squash(encoded, resolution):
+    """Both sides to `resolution`.
+
+    Args:
+        encoded: string [T], JPEG or PNG frames of one size.
+        resolution: height and width of the clip in pixels.
+
+    Returns:
+        uint8 [T, resolution, resolution, 3].
+    """
+    video = decode(encoded)
+    video = tf.cond(
+        tf.reduce_all(tf.shape(video)[1:3] == resolution),
+        lambda: video,
+        lambda: resize(video, [resolution, resolution]),
+    )
+    return tf.ensure_shape(video, [encoded.shape[0], resolution, resolution, 3])
+
+
+def decode(encoded):
+    """Whole frames, gray ones as RGB.
+
+    Args:
+        encoded: string [T], JPEG or PNG frames of one size.
+
+    Returns:
+        uint8 [T, H, W, 3].
+    """
+    # One decoder for both formats; a JPEG's transform is the exact one.
+    return tf.stack(
+        [
+            tf.io.decode_jpeg(frame, 3, dct_method="INTEGER_ACCURATE")
+            for frame in tf.unstack(encoded)
+        ]
+    )
+
+
+def _decode_square(encoded, size, resolution, seed):
+    top, left = clips.random_square(size[0], size[1], resolution, seed)
+    square = tf.stack([top, left, resolution, resolution])
+    # The exact transform and smooth chroma cost no time that can be measured.
+    video = tf.stack(
+        [
+            tf.io.decode_and_crop_jpeg(
+                frame, square, 3, dct_method="INTEGER_ACCURATE"
+            )
+            for frame in tf.unstack(encoded)
+        ]
+    )
+    return tf.ensure_shape(video, [None, resolution, resolution, 3])
+
+
+def resize_short_side(video, resolution):
+    """Resizes, keeping the shape, so that the shorter side is `resolution`.
+
+    Args:
+        video: uint8 [T, H, W, 3].
+        resolution: in pixels.
+
+    Returns:
+        uint8 [T, h, w, 3], the lesser of h and w being `resolution`.
+    """
+    size = tf.shape(video)[1:3]
+    short = tf.reduce_min(size)
+    # Rounded to the nearest.
+    return resize(video, (2 * size * resolution + short) // (2 * short))
+
+
+def resize(video, size):
+    """Bilinear, averaging over all pixels where it shrinks.
+
+    Args:
+        video: uint8 [T, H, W, 3].
+        size: height and width in pixels.
+
+    Returns:
+        uint8 [T, *size, 3].
+    """
+    video = tf.image.resize(video, size, antialias=True)
+    return tf.saturate_cast(tf.round(video), tf.uint8)

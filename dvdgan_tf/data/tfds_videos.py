@@ -1,0 +1,329 @@
+"""Clips from a dataset of videos in the format of TensorFlow Datasets."""
+
+import os
+
+import gin
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+from tensorflow_datasets.core import read_only_builder
+
+from dvdgan_tf.data import clips, frames, records
+from dvdgan_tf.data.index import load_or_scan
+
+# Made by this project's tools/prepare_videos.py; the others are TFDS's own.
+_OWN = ("video_folder", "kinetics600")
+
+_USUAL_VIDEOS = ("video", "image_main")
+
+
+@gin.register
+class TfdsVideos:
+    """Random windows of the videos of a dataset that TFDS has prepared.
+
+    Nothing is downloaded. A clip costs what its own frames cost: its record
+    is read where the split's index says it is, and no frame outside of the
+    window is decoded. Records that are too short for one window, or have no
+    label where the others do, are counted and left out.
+
+    A source for `pipeline.batches`; `load` is TensorFlow ops only.
+
+    Args:
+        data_dir: TFDS's root folder of all datasets; `~` is expanded.
+        name: of the dataset in it, such as "video_folder" or
+            "ucf101/ucf101_1" (dataset/config); the newest version, unless
+            one follows: "video_folder:1.0.0".
+        cache_dir: folder for the index of a dataset whose own folder cannot
+            be written; `~` is expanded.
+        resolution: height and width of a clip in pixels.
+        num_frames: frames in a clip.
+        split: name of the split, or of several: "train+test".
+        frame_stride: distance between frames of a clip in frames as stored.
+        fit: "crop", the paper's: the shorter side is resized to `resolution`
+            and a random square is cropped; or "squash": both sides are.
+            Frames stored at their size are not resized.
+        flip: mirror half of the clips.
+        video_feature: the feature to read where there are several; "video"
+            or "image_main" if None.
+
+    Attributes:
+        num_frames: as given.
+        resolution: as given.
+        class_names: list of str; ["all"] where the records have no label.
+        num_examples: usable records; this and what follows once prepared.
+        label_counts: int64 [classes], usable records of each class.
+
+    Raises:
+        FileNotFoundError: the dataset is not there.
+        ValueError: an argument is out of range, or not of this dataset.
+    """
+
+    def __init__(
+        self,
+        data_dir,
+        name,
+        cache_dir,
+        resolution,
+        num_frames,
+        split="train",
+        frame_stride=1,
+        fit="crop",
+        flip=False,
+        video_feature=None,
+    ):
+        _check_arguments(
+            fit,
+            resolution=resolution,
+            num_frames=num_frames,
+            frame_stride=frame_stride,
+        )
+        self.resolution = resolution
+        self.num_frames = num_frames
+        self._stride = frame_stride
+        self._fit = fit
+        self._flip = flip
+        self._cache_dir = os.path.expanduser(cache_dir)
+        self._builder = _find(name, os.path.expanduser(data_dir))
+        self._splits = _check_splits(self._builder, split)
+        features = self._builder.info.features
+        self._video_key, image = _video_feature(features, video_feature)
+        self._jpeg = image.encoding_format == "jpeg"
+        self._label_key = _label_feature(features)
+        self.class_names = (
+            list(features[self._label_key].names)
+            if self._label_key
+            else ["all"]
+        )
+
+    def prepare(self):
+        """Reads the index, or makes it, and counts the clips.
+
+        Raises:
+            ValueError: no record is usable, or the index does not fit.
+            OSError: the shards cannot be read, or the index not be written.
+        """
+        paths, shards, entries = [], [], []
+        for split in self._splits:
+            index = load_or_scan(
+                self._builder,
+                split,
+                self._video_key,
+                self._label_key,
+                self._cache_dir,
+            )
+            shards.append(index.shard + len(paths))
+            entries.append(index)
+            files = self._builder.info.splits[split].filepaths
+            paths += [os.fspath(path) for path in files]
+        offsets, labels, counts = (
+            np.concatenate([getattr(entry, column) for entry in entries])
+            for column in ("offset", "label", "frames")
+        )
+        used = self._usable(labels, counts)
+        self._paths = paths
+        self._shards = np.concatenate(shards)[used]
+        self._offsets = offsets[used]
+        self._labels = labels[used]
+        self._frame_counts = counts[used]
+        self.num_examples = len(self._labels)
+        self.label_counts = np.bincount(
+            self._labels, minlength=len(self.class_names)
+        )
+
+    def _usable(self, labels, counts):
+        """Which records to take; says how many of what class it leaves out."""
+        needed = clips.window_length(self.num_frames, self._stride)
+        labelled = (labels >= 0) & (labels < len(self.class_names))
+        short = labelled & (counts < needed)
+        used = labelled & ~short
+        where = f"{self._builder.info.full_name}, {'+'.join(self._splits)}"
+        if not used.any():
+            raise ValueError(
+                f"No record of {where}, has a label and the {needed} frames "
+                "that NUM_FRAMES and FRAME_STRIDE need; the longest of "
+                f"{len(labels)} has {counts.max(initial=0)}."
+            )
+        by_class = np.bincount(labels[short], minlength=len(self.class_names))
+        missed = [
+            f"{name} {count}"
+            for name, count in zip(self.class_names, by_class, strict=True)
+            if count
+        ]
+        if not labelled.all():
+            missed.append(f"without a label {np.sum(~labelled)}")
+        if missed:
+            logging.warning(
+                "Left out %d of %d records of %s, of less than %d frames: %s.",
+                np.sum(~used),
+                len(used),
+                where,
+                needed,
+                ", ".join(missed),
+            )
+        return used
+
+    def load(self, index, seed):
+        """Loads one clip: a random window, crop and, if so set, flip.
+
+        Args:
+            index: int64 scalar, in [0, num_examples).
+            seed: int32 [2].
+
+        Returns:
+            uint8 [num_frames, resolution, resolution, 3], int32 label.
+
+        Raises:
+            tf.errors.InvalidArgumentError: the record is damaged, or is not
+                what the index says.
+        """
+        path = tf.gather(self._paths, tf.gather(self._shards, index))
+        offset = tf.gather(self._offsets, index)
+        count = tf.gather(self._frame_counts, index)
+        seeds = tf.random.split(seed, 3)
+        shape = [self.num_frames, self.resolution, self.resolution, 3]
+        # A flag: of the shape, the graph optimizer would think it knows it.
+        video, whole = records.attempt(
+            lambda: (
+                self._decode(records.read(path, offset), count, seeds),
+                True,
+            ),
+            (tf.zeros([0, *shape[1:]], tf.uint8), False),
+        )
+        video = tf.cond(
+            whole,
+            lambda: tf.ensure_shape(video, shape),
+            lambda: _fail(path, offset, shape),
+        )
+        if self._flip:
+            video = clips.random_flip(video, seeds[2])
+        return video, tf.gather(self._labels, index)
+
+    def _decode(self, payload, count, seeds):
+        """The clip in a serialized tf.train.Example of `count` frames."""
+        spec = {self._video_key: tf.io.VarLenFeature(tf.string)}
+        example = tf.io.parse_single_example(payload, spec)
+        encoded = tf.ensure_shape(example[self._video_key].values, [None])
+        start = clips.random_window_start(
+            count, self.num_frames, self._stride, seeds[0]
+        )
+        tf.debugging.Assert(tf.size(encoded) == count, [count])
+        window = start + self._stride * tf.range(self.num_frames)
+        encoded = tf.gather(encoded, window)
+        if self._fit == "squash":
+            return frames.decode_squash(encoded, self.resolution)
+        return frames.decode_crop(
+            encoded, self._jpeg, self.resolution, seeds[1]
+        )
+
+
+def _fail(path, offset, shape):
+    message = tf.strings.join(
+        [
+            "The record at byte ",
+            tf.strings.as_string(offset),
+            " of ",
+            path,
+            " is damaged, or not as its index says; delete the index, and if "
+            "that does not help, make the dataset again.",
+        ]
+    )
+    with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
+        return tf.zeros(shape, tf.uint8)
+
+
+def _check_arguments(fit, **positive):
+    if fit not in ("crop", "squash"):
+        raise ValueError(
+            f"TfdsVideos.fit must be 'crop' or 'squash'. Received: {fit!r}."
+        )
+    for name, value in positive.items():
+        if value < 1:
+            raise ValueError(
+                f"TfdsVideos.{name} must be at least 1. Received: {value}."
+            )
+
+
+def _find(name, data_dir):
+    """The builder of a dataset on disk, from what is there alone."""
+    try:
+        # Unlike `tfds.builder`, this never asks the network.
+        builder = read_only_builder.builder_from_files(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        family = name.partition("/")[0].partition(":")[0]
+        command = (
+            "python tools/prepare_videos.py --source=VIDEOS "
+            f"--data_dir={data_dir} --dataset={family}"
+            if family in _OWN
+            else f"tfds build {name} --data_dir={data_dir}"
+        )
+        raise FileNotFoundError(
+            f"There is no dataset {name!r} in the folder {data_dir!r}; make "
+            f"it with `{command}`, or say where it is with "
+            "--gin_param=\"DATA_DIR='/path'\"."
+        ) from error
+    except Exception as error:
+        # Its files are data of others: TFDS fails on them in many ways.
+        raise ValueError(
+            f"Cannot read the dataset {name!r} in the folder {data_dir!r}: "
+            f"{str(error).strip().partition(chr(10))[0]}"
+        ) from error
+    file_format = builder.info.file_format
+    if file_format != tfds.core.FileFormat.TFRECORD:
+        raise ValueError(
+            f"The dataset {name!r} must be stored as TFRecord files. "
+            f"Received: {file_format.value}."
+        )
+    return builder
+
+
+def _check_splits(builder, split):
+    names = [name.strip() for name in split.split("+")]
+    for name in names:
+        # TFDS itself would also take slices, which the index is not of.
+        if name not in builder.info.splits.keys() or names.count(name) > 1:  # noqa: SIM118
+            there = ", ".join(builder.info.splits)
+            raise ValueError(
+                f"TfdsVideos.split must be one or several, with +, of {there} "
+                f"for {builder.info.full_name}. Received: {split!r}."
+            )
+    return names
+
+
+def _video_feature(features, name):
+    """Key in the stored examples, and the feature of one frame."""
+    if isinstance(features, tfds.features.Sequence):
+        items = features.feature.items()  # One dict for each frame.
+    else:
+        items = [
+            (key, value.feature)
+            for key, value in features.items()
+            if isinstance(value, tfds.features.Sequence)
+        ]
+    images = {
+        key: value
+        for key, value in items
+        if isinstance(value, tfds.features.Image) and value.np_dtype == np.uint8
+    }
+    if name is None:
+        usual = [key for key in _USUAL_VIDEOS if key in images]
+        name = next(iter([*usual, *images]), None)
+    if name not in images:
+        raise ValueError(
+            "TfdsVideos.video_feature must be one of the features that are "
+            f"videos of 8 bits, {', '.join(images) or 'of which there is none'}"
+            f". Received: {name!r}."
+        )
+    return name, images[name]
+
+
+def _label_feature(features):
+    """The one with class names; None where there is none."""
+    if isinstance(features, tfds.features.Sequence):
+        return None
+    labels = [
+        key
+        for key, value in features.items()
+        if isinstance(value, tfds.features.ClassLabel)
+    ]
+    return "label" if "label" in labels else next(iter(labels), None)

@@ -1,0 +1,272 @@
+"""Where the records of a split are."""
+
+import dataclasses
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from data import stored
+
+from dvdgan_tf import config
+from dvdgan_tf.data import index, records
+
+
+def dataset(root):
+    """Records of 3, 1, 2 and 5 frames with labels 0 to 2, in 2 + 2."""
+    shards = [[(3, 0), (1, 1)], [(2, 1), (5, 2)]]
+    folder = stored.write(
+        root,
+        "a",
+        stored.features(["x", "y", "z"]),
+        train=[
+            [stored.clip([b"frame %d" % n] * n, label) for n, label in shard]
+            for shard in shards
+        ],
+    )
+    return folder, tfds.builder_from_directory(folder)
+
+
+@pytest.fixture
+def made(tmp_path):
+    return dataset(tmp_path / "data")
+
+
+def load_or_scan(builder, cache_dir):
+    return index.load_or_scan(
+        builder, "train", "video", "label", str(cache_dir)
+    )
+
+
+def same(a, b):
+    for field in dataclasses.fields(index.Index):
+        x, y = getattr(a, field.name), getattr(b, field.name)
+        assert x.dtype == y.dtype
+        np.testing.assert_array_equal(x, y)
+    return True
+
+
+def sentence(error):
+    text = config.one_line(error.value)
+    assert "\n" not in str(error.value)
+    return text
+
+
+def test_scan_finds_each_record(made):
+    folder, builder = made
+    found, damaged = index.scan(builder, "train", "video", "label")
+    assert damaged == []
+    assert found.shard.tolist() == [0, 0, 1, 1]
+    assert found.label.tolist() == [0, 1, 1, 2]
+    assert found.frames.tolist() == [3, 1, 2, 5]
+    # The oracle is TensorFlow's own reader.
+    shards = sorted(folder.glob("*.tfrecord*"))
+    expected = [
+        payload
+        for shard in shards
+        for payload in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()
+    ]
+    for shard, offset, length, payload in zip(
+        found.shard, found.offset, found.length, expected, strict=True
+    ):
+        data = shards[shard].read_bytes()
+        assert data[offset : offset + length] == payload
+        assert records.read(str(shards[shard]), offset).numpy() == payload
+
+
+def test_scan_without_labels(made):
+    found, damaged = index.scan(made[1], "train", "video", None)
+    assert found.label.tolist() == [0] * 4 and damaged == []
+
+
+def test_scan_of_a_feature_that_is_absent(made):
+    """As in records that are no examples: each is damaged."""
+    found, damaged = index.scan(made[1], "train", "video", "other")
+    assert len(found.shard) == 0 and len(damaged) == 4
+
+
+def test_it_is_made_once_beside_the_shards(made, tmp_path, monkeypatch):
+    folder, builder = made
+    first = load_or_scan(builder, tmp_path / "cache")
+    assert (folder / "train.index.npz").is_file()
+    assert not list(folder.glob("*.tmp")) and not (tmp_path / "cache").exists()
+    monkeypatch.setattr(index, "scan", None)
+    assert same(load_or_scan(builder, tmp_path / "cache"), first)
+
+
+def refuse_beside(folder, monkeypatch):
+    save = index.Index.save
+
+    def save_elsewhere(self, path):
+        if str(folder) in path:
+            raise tf.errors.PermissionDeniedError(None, None, "read-only")
+        save(self, path)
+
+    monkeypatch.setattr(index.Index, "save", save_elsewhere)
+
+
+def test_read_only_datasets_are_indexed_in_the_cache(
+    made, tmp_path, monkeypatch
+):
+    folder, builder = made
+    refuse_beside(folder, monkeypatch)
+    first = load_or_scan(builder, tmp_path / "new" / "cache")
+    assert not (folder / "train.index.npz").exists()
+    assert len(list((tmp_path / "new" / "cache").iterdir())) == 1
+    scan = index.scan
+    monkeypatch.setattr(index, "scan", None)
+    assert same(load_or_scan(builder, tmp_path / "new" / "cache"), first)
+    # Of other files it is another one.
+    (shard, _) = sorted(folder.glob("*.tfrecord*"))
+    shard.write_bytes(shard.read_bytes())
+    monkeypatch.setattr(index, "scan", scan)
+    assert same(load_or_scan(builder, tmp_path / "new" / "cache"), first)
+    assert len(list((tmp_path / "new" / "cache").iterdir())) == 2
+
+
+def test_neither_place_can_be_written(made, tmp_path, monkeypatch):
+    folder, builder = made
+    refuse_beside(folder, monkeypatch)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError) as error:
+        load_or_scan(builder, tmp_path / "file" / "x")
+    assert str(folder) in sentence(error)
+    assert "CACHE_DIR='/path'" in sentence(error)
+
+
+def test_an_interrupted_save_leaves_nothing(made, tmp_path, monkeypatch):
+    found, _ = index.scan(made[1], "train", "video", "label")
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tf.io.gfile, "rename", fail)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(OSError):
+        found.save(str(tmp_path / "out" / "train.index.npz"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def places(shard):
+    """Byte offsets of the payloads, by the framing."""
+    data, position, found = shard.read_bytes(), 0, []
+    while position < len(data):
+        found.append(position + 12)
+        position += struct.unpack_from("<Q", data, position)[0] + 16
+    return found
+
+
+def change(shard, position, value):
+    data = bytearray(shard.read_bytes())
+    data[position] ^= value
+    shard.write_bytes(data)
+
+
+def test_a_damaged_record_is_named_and_left_out(made, tmp_path, caplog):
+    folder, builder = made
+    shard = sorted(folder.glob("*.tfrecord*"))[0]
+    change(shard, places(shard)[0] + 20, 1)
+    found = load_or_scan(builder, tmp_path)
+    assert found.frames.tolist() == [1, 2, 5]
+    lines = [record.getMessage() for record in caplog.records]
+    assert "1 damaged records of 4" in lines[0]
+    assert f"'{shard}' at byte 12" in lines[1]
+    # What is left can be loaded.
+    assert same(load_or_scan(builder, tmp_path), found)
+
+
+@pytest.mark.parametrize(
+    "damage, frames, lost",
+    [
+        ("cut in a payload", [3, 2, 5], 1),
+        ("cut in a header", [3, 2, 5], 1),
+        ("length too long", [2, 5], 0),
+        ("empty", [2, 5], None),
+    ],
+)
+def test_broken_framing_loses_the_rest_of_its_shard(made, damage, frames, lost):
+    folder, builder = made
+    shard = sorted(folder.glob("*.tfrecord*"))[0]
+    first, second = places(shard)
+    if damage == "length too long":
+        change(shard, 5, 0xFF)
+    else:
+        size = {"empty": 0, "cut in a header": second - 6}
+        data = shard.read_bytes()
+        shard.write_bytes(data[: size.get(damage, second + 9)])
+    found, damaged = index.scan(builder, "train", "video", "label")
+    assert found.frames.tolist() == frames
+    expected = [] if lost is None else [(str(shard), (first, second)[lost])]
+    assert damaged == expected
+
+
+def test_missing_shard(made):
+    folder, builder = made
+    shard = sorted(folder.glob("*.tfrecord*"))[1]
+    shard.unlink()
+    with pytest.raises(OSError) as error:
+        index.scan(builder, "train", "video", "label")
+    assert str(shard) in sentence(error)
+
+
+def swap(array):
+    return array[::-1].copy()
+
+
+@pytest.mark.parametrize(
+    "field, to, words",
+    [
+        ("label", lambda a: a.astype(np.int64), "'label' is int64 [4]"),
+        ("frames", lambda a: a[:2], "'frames' is int32 [2]"),
+        ("shard", lambda a: a + 1, "other shards than the 2"),
+        ("shard", lambda a: a * 0, "more records than the shards"),
+        ("offset", swap, "not in the order"),
+        ("length", lambda a: a + 1, "not in the order"),
+        ("shard", swap, "not in the order"),
+        ("frames", lambda a: -a, "negative"),
+        ("offset", lambda a: a + [0, 10**9] * 2, "beyond the end"),
+    ],
+)
+def test_an_index_of_other_files(made, tmp_path, field, to, words):
+    folder, builder = made
+    right = load_or_scan(builder, tmp_path)
+    path = folder / "train.index.npz"
+    arrays = dataclasses.asdict(right)
+    np.savez(path, **(arrays | {field: to(arrays[field])}))
+    with pytest.raises(ValueError) as error:
+        load_or_scan(builder, tmp_path)
+    assert words in sentence(error) and "delete it" in sentence(error)
+    assert str(path) in sentence(error)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "less", "pickle"])
+def test_a_damaged_index(made, tmp_path, damage):
+    folder, builder = made
+    right = load_or_scan(builder, tmp_path)
+    path = folder / "train.index.npz"
+    data = path.read_bytes()
+    arrays = dataclasses.asdict(right)
+    if damage == "less":
+        np.savez(path, shard=right.shard)
+    elif damage == "pickle":
+        np.savez(path, **(arrays | {"label": np.array([None] * 4)}))
+    else:
+        contents = {"empty": b"", "text": b"no zip", "cut": data[:400]}
+        path.write_bytes(contents[damage])
+    with pytest.raises(ValueError) as error:
+        load_or_scan(builder, tmp_path)
+    assert str(path) in sentence(error) and "delete it" in sentence(error)
+
+
+def test_an_attempt_that_fails_for_ever_ends(tmp_path):
+    """A reader whose file is gone fails at each time of asking."""
+    path = str(tmp_path / "gone")
+
+    @tf.function
+    def attempt():
+        return records.attempt(
+            lambda: records.read(path, tf.constant(12, tf.int64)), "otherwise"
+        )
+
+    assert attempt().numpy() == b"otherwise"
