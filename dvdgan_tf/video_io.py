@@ -9,8 +9,6 @@ import av
 import numpy as np
 from PIL import Image
 
-from dvdgan_tf.video_reading import read_frames as read_frames
-
 # Enough frames for one palette to hold the colours of a whole clip.
 _PALETTE_FRAMES = 16
 

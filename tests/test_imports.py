@@ -21,10 +21,11 @@ ROOTS = {"train", "evaluate", "sample", "export", "publish", "config"}
 ALLOWED = {
     "layers": {"layers"},
     "networks": {"networks", "layers"},
-    "data": {"data", "video_io", "video_reading"},
+    "data": {"data", "video_reading"},
+    "datasets": {"datasets", "data"},
     "training": {"training", "video_io"},
     "evaluation": {"evaluation", "video_io"},
-    "video_io": {"video_reading"},
+    "video_io": set(),
     "video_reading": set(),
 }
 

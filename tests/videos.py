@@ -1,6 +1,7 @@
 """Small video files for tests of reading, good ones and bad ones."""
 
 import fractions
+import os
 
 import av
 import numpy as np
@@ -100,3 +101,15 @@ def turn(path, matrix):
     at = data.index(fixed(1, 0, 0, 1), data.index(b"tkhd"))
     turned = fixed(*matrix)
     path.write_bytes(data[:at] + turned + data[at + len(turned) :])
+
+
+def tree(folder, classes=("run", "walk"), clips=3, split=""):
+    """Writes class_name/n.mp4 of 6 + n frames, each file of one gray level."""
+    for label, name in enumerate(classes):
+        os.makedirs(os.path.join(folder, split, name), exist_ok=True)
+        for n in range(clips):
+            level = 40 * label + 10 * n
+            video = np.full([6 + n, 48, 64, 3], level, np.uint8)
+            path = os.path.join(folder, split, name, f"{n}.mp4")
+            write(path, video, "libx264", "yuv420p", fps=10)
+    return str(folder)

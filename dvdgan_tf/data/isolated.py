@@ -243,7 +243,9 @@ class _Child:
             ) from error
 
     def is_alive(self):
-        return self._process.poll() is None
+        # Between files it has nothing to say: its end hangs up the pipe, and
+        # that is seen before the end itself while it still has threads.
+        return self._process.poll() is None and not self._poll.poll(0)
 
     def kill(self):
         # It owns nothing that needs tidying up, and may be past listening.

@@ -1,0 +1,1 @@
+"""TFDS builders: from folders of video files to sharded JPEG frames."""

@@ -1,0 +1,84 @@
+"""TFDS builder `kinetics600`."""
+
+import posixpath
+
+import tensorflow_datasets as tfds
+
+from dvdgan_tf.datasets.builder import VideoBuilder
+from dvdgan_tf.datasets.listing import (
+    SPLITS,
+    Clip,
+    Listing,
+    files,
+    read_csv,
+    split_named,
+)
+
+_INSTRUCTIONS = """\
+The clips of Kinetics-600, as the public downloaders leave them, and the
+official annotations (train.csv, validate.csv, test.csv, with the columns
+label, youtube_id, time_start and time_end) somewhere in the same folder. A
+clip is any file named {youtube_id}_{time_start:06}_{time_end:06}, in whatever
+folder. Clips that are missing are counted."""
+
+
+_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
+
+
+class Kinetics600(VideoBuilder):
+    """Kinetics-600: clips of 10 s of 600 human actions.
+
+    Source: Carreira et al. 2018, arXiv 1808.01340. Labels and splits are
+    those of the annotations, whatever the folders are called.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
+
+    def _listing(self, sources):
+        tables, found = {}, {}
+        for source in sources:
+            _find(source, tables, found)
+        if not tables:
+            raise FileNotFoundError(
+                f"There are no annotations in {', '.join(map(repr, sources))}; "
+                "put train.csv, validate.csv and test.csv of Kinetics-600 "
+                "there."
+            )
+        clips, skipped, labels = [], [], set()
+        for table in sorted(tables):
+            for row in read_csv(table, _COLUMNS):
+                labels.add(row["label"])
+                split = split_named(row.get("split") or tables[table], table)
+                name = _stem(row, 6)
+                path = found.get(name) or found.get(_stem(row, 0))
+                if path:
+                    clips.append(Clip(path, name, row["label"], split))
+                else:
+                    skipped.append((name, "missing"))
+        return Listing.of(clips, skipped, sorted(labels - {""}))
+
+
+def _find(source, tables, clips):
+    """Adds the annotations in `source`, and its clips by their stems."""
+    for name in files(source):
+        path = posixpath.join(source, name)
+        stem, extension = posixpath.splitext(posixpath.basename(name))
+        # Such as train.csv, or kinetics600_train.csv.
+        split = stem.lower().replace("-", "_").split("_")[-1]
+        if extension.lower() == ".csv" and split in SPLITS:
+            tables[path] = split
+        elif not stem.startswith("."):
+            clips.setdefault(stem, path)
+
+
+def _stem(row, digits):
+    """Of the file's name; the times in seconds, with leading zeros."""
+    try:
+        start, end = (
+            f"{int(float(row[time])):0{digits}d}"
+            for time in ("time_start", "time_end")
+        )
+    except (ValueError, OverflowError):
+        start, end = row["time_start"], row["time_end"]
+    return f"{row['youtube_id']}_{start}_{end}"

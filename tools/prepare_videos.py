@@ -1,0 +1,275 @@
+"""Turns video files into a TFDS dataset of JPEG frames.
+
+    python tools/prepare_videos.py --source=clips --data_dir=data \
+        --dataset=video_folder --short_side=144
+
+Runs on all CPUs, or on the Beam runner of `--beam_pipeline_options`. Run
+again after an interruption, the same command goes on where it stopped.
+docs/data.md says what the sources may look like.
+"""
+
+import collections
+import contextlib
+import csv
+import dataclasses
+import io
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import app, flags, logging
+from tqdm import tqdm
+
+try:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from dvdgan_tf.datasets import builder as builders
+    from dvdgan_tf.datasets import shards
+    from dvdgan_tf.datasets.kinetics600 import Kinetics600
+    from dvdgan_tf.datasets.video_folder import VideoFolder
+except ImportError as error:
+    sys.exit(f"error: {error}; run pip install -e '.[prepare]'.")
+
+FLAGS = flags.FLAGS
+DATASETS = {"video_folder": VideoFolder, "kinetics600": Kinetics600}
+
+flags.DEFINE_multi_string(
+    "source", [], "A folder of videos, or a CSV file; may be repeated."
+)
+flags.DEFINE_string("data_dir", None, "Folder of the TFDS datasets.")
+flags.DEFINE_enum("dataset", "video_folder", list(DATASETS), "Its builder.")
+flags.DEFINE_string(
+    "label_pattern",
+    None,
+    "Regular expression with a group 'label', and perhaps 'split', searched "
+    "in each file's path in the source; instead of the folders' names.",
+)
+flags.DEFINE_integer("short_side", 144, "Of the stored frames, in pixels.")
+flags.DEFINE_float("fps", None, "Frames per second stored; all by default.")
+flags.DEFINE_integer("quality", 95, "Of the JPEG frames, 1 to 100.")
+flags.DEFINE_enum(
+    "damaged",
+    "keep_readable",
+    ["keep_readable", "drop"],
+    "What is kept of a file that is damaged half-way.",
+)
+flags.DEFINE_integer("min_frames", 1, "Files with fewer are skipped.")
+flags.DEFINE_integer("max_frames", 300, "Longer files become several records.")
+flags.DEFINE_integer("clips_per_shard", 64, "Files in a shard, at most.")
+flags.DEFINE_float(
+    "time_limit_s", 60.0, "Seconds that the decoder may take for a frame."
+)
+flags.DEFINE_integer(
+    "num_workers", None, "Processes on this machine; as many as CPUs if unset."
+)
+flags.DEFINE_multi_string(
+    "beam_pipeline_options",
+    [],
+    "An option of Apache Beam, such as --runner=FlinkRunner; may be repeated. "
+    "Instead of the processes on this machine.",
+)
+
+
+def main(argv):
+    """Prepares, and prints what became of the files."""
+    logging.set_verbosity(logging.ERROR)
+    # What is finished stays; only the tidying up is left to do.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if len(argv) > 1:
+            raise ValueError(f"Unknown argument {argv[1]!r}; see --help.")
+        prepare()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Stopped. The same command goes on where it stopped.")
+
+
+def prepare():
+    """Lists, decodes, collects, reports."""
+    if not FLAGS.source or not FLAGS.data_dir:
+        raise ValueError("Give the videos as --source and --data_dir.")
+    start = time.time()
+    builder = make_builder()
+    print(f"Looking for files in {', '.join(FLAGS.source)} ...", flush=True)
+    listing, plan = builder.plan()
+    planned = [shard for made in plan.values() for shard in made]
+    if tf.io.gfile.exists(builder.data_dir):
+        raise ValueError(
+            f"There is a dataset in {builder.data_dir!r} already; choose "
+            "another --data_dir, or delete that folder first."
+        )
+    shards.make_folder(builder.work_dir)
+    log = os.path.join(tempfile.mkdtemp(prefix="prepare_videos."), "log.txt")
+    with (
+        quiet(log) as stderr,
+        progress(planned, len(listing.clips), stderr),
+    ):
+        run_beam(builder)
+    reports = [shard.report() for shard in planned]
+    skipped = [*listing.skipped, *collect(reports, "skipped")]
+    shortened = collect(reports, "shortened")
+    path = os.path.join(builder.data_dir, "skipped.csv")
+    write_csv(path, skipped, shortened)
+    tidy_up(builder)
+    print_table(builder, listing, reports, skipped, shortened, start)
+    print(f"Files left out or cut short: {path}")
+    print(f"Dataset: {builder.data_dir}")
+
+
+def tidy_up(builder):
+    """Removes the finished shards, and what killed runs have left."""
+    tf.io.gfile.rmtree(builder.work_dir)
+    parent = os.path.dirname(builder.data_dir)
+    for path in tf.io.gfile.glob(os.path.join(parent, "incomplete.*")):
+        tf.io.gfile.rmtree(path)
+
+
+def make_builder():
+    """The builder of the flags."""
+    names = [f.name for f in dataclasses.fields(builders.Preparation)]
+    how = {name: FLAGS[name].value for name in names if name != "sources"}
+    sources = tuple(os.path.expanduser(source) for source in FLAGS.source)
+    return DATASETS[FLAGS.dataset](
+        data_dir=os.path.expanduser(FLAGS.data_dir),
+        preparation=builders.Preparation(sources=sources, **how),
+    )
+
+
+def run_beam(builder):
+    """Makes the dataset; errors of Beam's processes become one sentence."""
+    workers = FLAGS.num_workers or os.cpu_count()
+    mode = "in_memory" if workers == 1 else "multi_processing"
+    options = FLAGS.beam_pipeline_options or [
+        "--runner=DirectRunner",
+        f"--direct_running_mode={mode}",
+        f"--direct_num_workers={workers}",
+    ]
+    config = tfds.download.DownloadConfig(
+        beam_options=PipelineOptions(options),
+        try_download_gcs=False,
+        compute_stats=tfds.download.ComputeStatsMode.SKIP,
+    )
+    try:
+        # TFDS announces downloads, of which there are none.
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare(
+                download_dir=builder.work_dir, download_config=config
+            )
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        found = re.search(
+            r"CannotWriteError: (.*?)(?: \[while running|$)",
+            str(error),
+            re.MULTILINE,
+        )
+        what = found[1] if found else str(error).strip().splitlines()[-1]
+        raise OSError(
+            f"{what} What is finished is kept; the same command goes on."
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet(log):
+    """Sends what libraries and processes print to stderr into a file.
+
+    Yields:
+        A text file that is the old stderr.
+    """
+    sys.stderr.flush()
+    stderr = os.fdopen(os.dup(2), "w")
+    with open(log, "w") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield stderr
+    finally:
+        sys.stderr.flush()
+        os.dup2(stderr.fileno(), 2)
+        stderr.close()
+
+
+@contextlib.contextmanager
+def progress(planned, total, file):
+    """A bar of the clips in finished shards, which are looked for."""
+    waiting, done = list(planned), threading.Event()
+
+    def finished():
+        ready = [shard for shard in waiting if shard.done()]
+        waiting[:] = [shard for shard in waiting if shard not in ready]
+        return sum(len(shard.clips) for shard in ready)
+
+    with tqdm(total=total, initial=finished(), unit="clip", file=file) as bar:
+
+        def follow():
+            while not done.wait(1.0):
+                bar.update(finished())
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            bar.update(finished())
+
+
+def collect(reports, outcome):
+    """All (name, reason) of one outcome."""
+    return [entry for report in reports for entry in report[outcome]]
+
+
+def write_csv(path, skipped, shortened):
+    """Names each file that was left out or cut short, with the reason."""
+    with tf.io.gfile.GFile(path, "w") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "outcome", "reason"])
+        for outcome, entries in (
+            ("skipped", skipped),
+            ("shortened", shortened),
+        ):
+            for name, reason in entries:
+                name = name.encode("utf-8", "replace").decode()
+                writer.writerow([name, outcome, reason])
+
+
+def print_table(builder, listing, reports, skipped, shortened, start):
+    """What was read, written and skipped, and how fast."""
+    records = [r for report in reports for r in report["records"]]
+    seconds = time.time() - start
+    rows = {
+        "files found": len(listing.clips) + len(listing.skipped),
+        "files read": len(listing.clips),
+        "files written": sum(report["written"] for report in reports),
+        "  of these cut short": len(shortened),
+        "files skipped": len(skipped),
+    }
+    for reason, count in collections.Counter(
+        reason for _, reason in skipped
+    ).most_common(12):
+        rows[f"  {reason[:50]}"] = count
+    rows |= {
+        "records": len(records),
+        "frames": sum(frames for _, frames, _ in records),
+        "classes": len(listing.class_names),
+        "MB": round(sum(n for *_, n in records) / 1e6, 2),
+        "seconds": round(seconds, 1),
+        "files per second": round(len(listing.clips) / seconds, 2),
+    }
+    for split in builder.info.splits.values():
+        rows[f"records of {split.name}"] = split.num_examples
+    for name, value in rows.items():
+        print(f"{name:<54}{value:>12,}")
+
+
+if __name__ == "__main__":
+    app.run(main)
