@@ -177,15 +177,12 @@ class TfdsVideos:
             tf.errors.InvalidArgumentError: the record is damaged, or is not
                 what the index says.
         """
-        path = tf.gather(self._paths, tf.gather(self._shards, index))
-        offset = tf.gather(self._offsets, index)
-        count = tf.gather(self._frame_counts, index)
         seeds = tf.random.split(seed, 3)
         shape = [self.num_frames, self.resolution, self.resolution, 3]
         # A flag: of the shape, the graph optimizer would think it knows it.
         video, whole = records.attempt(
             lambda: (
-                self._decode(records.read(path, offset), count, seeds),
+                self._decode(self.encoded(index, seeds[0]), seeds[1]),
                 True,
             ),
             (tf.zeros([0, *shape[1:]], tf.uint8), False),
@@ -193,28 +190,47 @@ class TfdsVideos:
         video = tf.cond(
             whole,
             lambda: tf.ensure_shape(video, shape),
-            lambda: _fail(path, offset, shape),
+            lambda: _fail(*self._place(index), shape),
         )
         if self._flip:
             video = clips.random_flip(video, seeds[2])
         return video, tf.gather(self._labels, index)
 
-    def _decode(self, payload, count, seeds):
-        """The clip in a serialized tf.train.Example of `count` frames."""
+    def encoded(self, index, seed):
+        """Reads the frames of a random window, and leaves them encoded.
+
+        Args:
+            index: int64 scalar, in [0, num_examples).
+            seed: int32 [2], of the window.
+
+        Returns:
+            string [num_frames], images.
+
+        Raises:
+            tf.errors.OpError: the record is damaged, or is not what the
+                index says.
+        """
+        # All frames of the record are read: no op of TensorFlow reads less.
         spec = {self._video_key: tf.io.VarLenFeature(tf.string)}
-        example = tf.io.parse_single_example(payload, spec)
-        encoded = tf.ensure_shape(example[self._video_key].values, [None])
+        payload = records.read(*self._place(index))
+        stored = tf.io.parse_single_example(payload, spec)
+        stored = tf.ensure_shape(stored[self._video_key].values, [None])
+        count = tf.gather(self._frame_counts, index)
+        tf.debugging.Assert(tf.size(stored) == count, [count])
         start = clips.random_window_start(
-            count, self.num_frames, self._stride, seeds[0]
+            count, self.num_frames, self._stride, seed
         )
-        tf.debugging.Assert(tf.size(encoded) == count, [count])
         window = start + self._stride * tf.range(self.num_frames)
-        encoded = tf.gather(encoded, window)
+        return tf.gather(stored, window)
+
+    def _place(self, index):
+        shard = tf.gather(self._shards, index)
+        return tf.gather(self._paths, shard), tf.gather(self._offsets, index)
+
+    def _decode(self, encoded, seed):
         if self._fit == "squash":
             return frames.decode_squash(encoded, self.resolution)
-        return frames.decode_crop(
-            encoded, self._jpeg, self.resolution, seeds[1]
-        )
+        return frames.decode_crop(encoded, self._jpeg, self.resolution, seed)
 
 
 def _fail(path, offset, shape):
