@@ -200,12 +200,12 @@ def quiet(log):
 @contextlib.contextmanager
 def progress(planned, total, file):
     """A bar of the clips in finished shards, which are looked for."""
-    waiting, done = list(planned), threading.Event()
+    waiting = {os.path.basename(s.report_path): len(s.clips) for s in planned}
+    folder, done = os.path.dirname(planned[0].report_path), threading.Event()
 
     def finished():
-        ready = [shard for shard in waiting if shard.done()]
-        waiting[:] = [shard for shard in waiting if shard not in ready]
-        return sum(len(shard.clips) for shard in ready)
+        ready = waiting.keys() & set(tf.io.gfile.listdir(folder))
+        return sum(waiting.pop(name) for name in ready)
 
     with tqdm(total=total, initial=finished(), unit="clip", file=file) as bar:
 

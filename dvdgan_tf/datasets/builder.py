@@ -160,11 +160,11 @@ class VideoBuilder(FileReaderBuilder):
         # A small collection, too, is work for several processes.
         size = min(self.preparation.clips_per_shard, -(-len(clips) // 16))
         return [
-            shards.Shard(
+            shards.Shard.of(
                 self.work_dir,
                 split,
-                tuple(clips[i : i + size]),
-                tuple(listing.class_names),
+                clips[i : i + size],
+                listing.class_names,
                 self.preparation,
             )
             for i in range(0, len(clips), size)

@@ -28,39 +28,43 @@ class Shard:
     that is there is finished and right.
 
     Attributes:
-        work_dir: folder of the file.
-        split: name of its split.
+        stem: path of the file without extension.
         clips: tuple of `Clip`.
         class_names: tuple of str, in the order of the labels.
         preparation: a `Preparation`.
     """
 
-    work_dir: str
-    split: str
+    stem: str
     clips: tuple
     class_names: tuple
     preparation: object
 
+    @classmethod
+    def of(cls, work_dir, split, clips, class_names, preparation):
+        """Names the shard; looks at its files for that."""
+        how = dataclasses.asdict(preparation)
+        # Where the files are, and how they are dealt, does not matter.
+        for name in ("sources", "label_pattern", "clips_per_shard"):
+            del how[name]
+        what = [[c.name, c.label, *_size_and_time(c.path)] for c in clips]
+        content = json.dumps([what, class_names, how])
+        digest = hashlib.sha256(content.encode()).hexdigest()[:20]
+        return cls(
+            os.path.join(work_dir, f"{split}-{digest}"),
+            tuple(clips),
+            tuple(class_names),
+            preparation,
+        )
+
     @property
     def path(self):
         """Of the TFRecord file."""
-        return f"{self._stem}.tfrecord"
+        return f"{self.stem}.tfrecord"
 
     @property
     def report_path(self):
         """Of the report, written when the shard is finished."""
-        return f"{self._stem}.json"
-
-    @property
-    def _stem(self):
-        how = dataclasses.asdict(self.preparation)
-        # Where the files are, and how they are dealt, does not matter.
-        for name in ("sources", "label_pattern", "clips_per_shard"):
-            del how[name]
-        what = [[c.name, c.label, *_size_and_time(c.path)] for c in self.clips]
-        content = json.dumps([what, self.class_names, how])
-        digest = hashlib.sha256(content.encode()).hexdigest()[:20]
-        return os.path.join(self.work_dir, f"{self.split}-{digest}")
+        return f"{self.stem}.json"
 
     def done(self):
         """Whether the shard is finished."""
@@ -100,7 +104,8 @@ class WriteShard(beam.DoFn):
         except (OSError, tf.errors.OpError) as error:
             if isinstance(error, ChildProcessError):
                 raise
-            raise _cannot_write(shard.work_dir, error) from error
+            folder = os.path.dirname(shard.stem)
+            raise _cannot_write(folder, error) from error
 
     def _write(self, shard):
         start = time.time()
