@@ -68,7 +68,10 @@ flags.DEFINE_float(
     "time_limit_s", 60.0, "Seconds that the decoder may take for a frame."
 )
 flags.DEFINE_integer(
-    "num_workers", None, "Processes on this machine; as many as CPUs if unset."
+    "num_workers",
+    None,
+    "Processes on this machine; as many as CPUs if unset.",
+    lower_bound=1,
 )
 flags.DEFINE_multi_string(
     "beam_pipeline_options",
@@ -87,7 +90,7 @@ def main(argv):
         if len(argv) > 1:
             raise ValueError(f"Unknown argument {argv[1]!r}; see --help.")
         prepare()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, tf.errors.OpError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("Stopped. The same command goes on where it stopped.")
@@ -164,7 +167,7 @@ def run_beam(builder):
             builder.download_and_prepare(
                 download_dir=builder.work_dir, download_config=config
             )
-    except (ValueError, OSError):
+    except ValueError:
         raise
     except Exception as error:
         found = re.search(
@@ -173,6 +176,7 @@ def run_beam(builder):
             re.MULTILINE,
         )
         what = found[1] if found else str(error).strip().splitlines()[-1]
+        what = what.partition(" [while running")[0]
         raise OSError(
             f"{what} What is finished is kept; the same command goes on."
         ) from error

@@ -10,6 +10,7 @@ from dvdgan_tf.datasets.listing import (
     Clip,
     Listing,
     files,
+    not_a_video,
     read_csv,
     split_named,
 )
@@ -45,12 +46,16 @@ class Kinetics600(VideoBuilder):
                 "put train.csv, validate.csv and test.csv of Kinetics-600 "
                 "there."
             )
-        clips, skipped, labels = [], [], set()
+        clips, skipped, labels, seen = [], [], set(), set()
         for table in sorted(tables):
             for row in read_csv(table, _COLUMNS):
                 labels.add(row["label"])
                 split = split_named(row.get("split") or tables[table], table)
                 name = _stem(row, 6)
+                # Copies of the annotations, and rows that are there twice.
+                if (split, name) in seen:
+                    continue
+                seen.add((split, name))
                 path = found.get(name) or found.get(_stem(row, 0))
                 if path:
                     clips.append(Clip(path, name, row["label"], split))
@@ -68,7 +73,7 @@ def _find(source, tables, clips):
         split = stem.lower().replace("-", "_").split("_")[-1]
         if extension.lower() == ".csv" and split in SPLITS:
             tables[path] = split
-        elif not stem.startswith("."):
+        elif not not_a_video(name):
             clips.setdefault(stem, path)
 
 

@@ -17,7 +17,10 @@ SPLITS = {
     "testing": "test",
 }
 # Often beside videos, and never one.
-_NOT_VIDEOS = (".txt", ".md", ".json", ".csv", ".xml", ".html", ".py")
+_NOT_VIDEOS = (
+    *(".txt", ".md", ".json", ".csv", ".xml", ".html", ".py", ".srt", ".vtt"),
+    *(".jpg", ".jpeg", ".png", ".webp", ".part"),
+)
 # Of a collection without classes.
 _NO_CLASS = "all"
 
@@ -65,7 +68,8 @@ class Listing:
                 usable.append(clip)
         if class_names is None:
             class_names = sorted({clip.label for clip in usable})
-        return cls(usable, sorted(skipped), list(class_names))
+        class_names = [name for name in class_names if not _unusable(name)]
+        return cls(usable, sorted(skipped), class_names)
 
 
 def list_folder(source, label_pattern=None):
@@ -93,7 +97,7 @@ def list_folder(source, label_pattern=None):
     find = _by_pattern(label_pattern) if label_pattern else _by_folder(source)
     clips, skipped = [], []
     for name in names:
-        found = find(name) if _reason(name) is None else _reason(name)
+        found = not_a_video(name) or find(name)
         if isinstance(found, str):
             skipped.append((name, found))
             continue
@@ -258,7 +262,13 @@ def files(source):
             "files."
         )
     names, seen = [], set()
-    for folder, folders, here in os.walk(source, followlinks=True):
+
+    def fail(error):
+        raise error
+
+    for folder, folders, here in os.walk(
+        source, onerror=fail, followlinks=True
+    ):
         real = os.path.realpath(folder)
         if real in seen:  # A link that leads back.
             folders.clear()
@@ -271,7 +281,7 @@ def files(source):
     return sorted(names)
 
 
-def _reason(name):
+def not_a_video(name):
     """Why a file is not worth opening; None if it is."""
     base = name.rsplit("/", 1)[-1]
     if base.startswith("."):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import time
+import uuid
 
 import apache_beam as beam
 import numpy as np
@@ -17,7 +18,7 @@ from dvdgan_tf.data.records import FOOTER_BYTES, HEADER_BYTES
 
 
 class CannotWriteError(OSError):
-    """A shard cannot be written."""
+    """A shard cannot be made: no room, no right, or a file that changed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Shard:
     Attributes:
         stem: path of the file without extension.
         clips: tuple of `Clip`.
+        sizes: tuple of the sizes of their files in bytes.
         class_names: tuple of str, in the order of the labels.
         preparation: a `Preparation`.
     """
 
     stem: str
     clips: tuple
+    sizes: tuple
     class_names: tuple
     preparation: object
 
@@ -46,12 +49,17 @@ class Shard:
         # Where the files are, and how they are dealt, does not matter.
         for name in ("sources", "label_pattern", "clips_per_shard"):
             del how[name]
-        what = [[c.name, c.label, *_size_and_time(c.path)] for c in clips]
+        files = [_size_and_time(clip.path) for clip in clips]
+        what = [
+            [clip.name, clip.label, *file]
+            for clip, file in zip(clips, files, strict=True)
+        ]
         content = json.dumps([what, class_names, how])
         digest = hashlib.sha256(content.encode()).hexdigest()[:20]
         return cls(
             os.path.join(work_dir, f"{split}-{digest}"),
             tuple(clips),
+            tuple(file[0] for file in files),
             tuple(class_names),
             preparation,
         )
@@ -101,16 +109,16 @@ class WriteShard(beam.DoFn):
             return
         try:
             self._write(shard)
+        except (ChildProcessError, CannotWriteError):
+            raise
         except (OSError, tf.errors.OpError) as error:
-            if isinstance(error, ChildProcessError):
-                raise
             folder = os.path.dirname(shard.stem)
             raise _cannot_write(folder, error) from error
 
     def _write(self, shard):
         start = time.time()
         report = {"records": [], "written": 0, "skipped": [], "shortened": []}
-        partial = f"{shard.path}.{os.getpid()}.partial"
+        partial = f"{shard.path}.{uuid.uuid4().hex}.partial"
         try:
             with (
                 tf.io.TFRecordWriter(partial) as writer,
@@ -128,6 +136,7 @@ class WriteShard(beam.DoFn):
         _write_text(shard.report_path, json.dumps(report))
 
     def _add(self, clip, shard, decoder, writer, report):
+        _check_unchanged(clip, shard)
         records = len(report["records"])
         label = shard.class_names.index(clip.label)
         for piece in decoder.pieces(clip.path):
@@ -147,11 +156,22 @@ class WriteShard(beam.DoFn):
             payload = example.SerializeToString(deterministic=True)
             writer.write(payload)
             report["records"].append([label, frames, len(payload)])
+        _check_unchanged(clip, shard)
         written = len(report["records"]) > records
         report["written"] += written
         if decoder.reason:
             outcome = "shortened" if written else "skipped"
             report[outcome].append([_utf8(clip.name), decoder.reason])
+
+
+def _check_unchanged(clip, shard):
+    """A file may have been replaced, or its drive unmounted, since listed."""
+    size = shard.sizes[shard.clips.index(clip)]
+    if _size_and_time(clip.path)[0] != size:
+        raise CannotWriteError(
+            f"The file {_utf8(clip.path)!r} has changed or gone since the "
+            "files were listed; start again when it is complete."
+        )
 
 
 def index_of(records):
@@ -226,7 +246,7 @@ def _size_and_time(path):
 
 
 def _write_text(path, text):
-    partial = f"{path}.{os.getpid()}.partial"
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
     with tf.io.gfile.GFile(partial, "w") as file:
         file.write(text)
     tf.io.gfile.rename(partial, path, overwrite=True)

@@ -249,6 +249,36 @@ def test_no_clips(tmp_path):
         prepare(tmp_path / "data", sources=(str(tmp_path),))
 
 
+def test_a_file_that_changes_meanwhile_is_not_stored(tmp_path):
+    source = tmp_path / "clips"
+    videos.tree(source, clips=1)
+    how = Preparation(sources=(str(source),), short_side=16)
+    builder = VideoFolder(data_dir=str(tmp_path / "data"), preparation=how)
+    shard = builder.plan()[1]["train"][0]
+    shards.make_folder(builder.work_dir)
+    with open(shard.clips[0].path, "ab") as file:
+        file.write(b"more")
+    with pytest.raises(shards.CannotWriteError, match=r"0\.mp4' has changed"):
+        shards.WriteShard(builder.info.features).process(shard)
+    assert os.listdir(builder.work_dir) == []
+
+
+def test_kinetics_sidecars_and_copies_of_annotations(tmp_path):
+    source = tmp_path / "k"
+    kinetics(source)
+    (source / "train" / "y_000002_000012.jpg").write_bytes(b"x")
+    os.makedirs(source / "annotations")
+    shutil.copy(source / "train.csv", source / "annotations")
+    builder = Kinetics600(
+        data_dir=str(tmp_path / "data"),
+        preparation=Preparation(sources=(str(source),)),
+    )
+    listing, _ = builder.plan()
+    assert len(listing.clips) == 3
+    assert len(listing.skipped) == 1
+    assert not any(clip.path.endswith(".jpg") for clip in listing.clips)
+
+
 def test_full_disk_is_one_sentence_and_leaves_no_partial_file(
     tmp_path, prepared, monkeypatch
 ):
