@@ -1,6 +1,7 @@
 """Where the records of a split are."""
 
 import dataclasses
+import os
 import struct
 
 import numpy as np
@@ -119,7 +120,8 @@ def test_read_only_datasets_are_indexed_in_the_cache(
     assert same(load_or_scan(builder, tmp_path / "new" / "cache"), first)
     # Of other files it is another one.
     (shard, _) = sorted(folder.glob("*.tfrecord*"))
-    shard.write_bytes(shard.read_bytes())
+    later = shard.stat().st_mtime + 10
+    os.utime(shard, (later, later))
     monkeypatch.setattr(index, "scan", scan)
     assert same(load_or_scan(builder, tmp_path / "new" / "cache"), first)
     assert len(list((tmp_path / "new" / "cache").iterdir())) == 2
