@@ -7,6 +7,22 @@ import tensorflow as tf
 
 from dvdgan_tf.data import clips
 
+# How files of these formats begin.
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PN"
+
+
+def are_images(encoded):
+    """Whether frames can be images at all, by how they begin.
+
+    Args:
+        encoded: string [T].
+
+    Returns:
+        bool scalar.
+    """
+    heads = tf.strings.substr(encoded, 0, 3)
+    return tf.reduce_all((heads == _JPEG) | (heads == _PNG))
+
 
 def decode_crop(encoded, jpeg, resolution, seed):
     """The paper's: short side to `resolution`, random square of the rest.

@@ -39,6 +39,8 @@ def read(path, offset):
 def attempt(function, otherwise):
     """Calls a function, and returns something else where it fails.
 
+    The function is prepared at every call: what it costs grows with its ops.
+
     Args:
         function: of no arguments, in TensorFlow ops; a nest of tensors.
         otherwise: a nest like it.

@@ -178,20 +178,13 @@ class TfdsVideos:
                 what the index says.
         """
         seeds = tf.random.split(seed, 3)
-        shape = [self.num_frames, self.resolution, self.resolution, 3]
-        # A flag: of the shape, the graph optimizer would think it knows it.
-        video, whole = records.attempt(
-            lambda: (
-                self._decode(self.encoded(index, seeds[0]), seeds[1]),
-                True,
-            ),
-            (tf.zeros([0, *shape[1:]], tf.uint8), False),
-        )
-        video = tf.cond(
-            whole,
-            lambda: tf.ensure_shape(video, shape),
-            lambda: _fail(*self._place(index), shape),
-        )
+        encoded = self.encoded(index, seeds[0])
+        if self._fit == "squash":
+            video = frames.decode_squash(encoded, self.resolution)
+        else:
+            video = frames.decode_crop(
+                encoded, self._jpeg, self.resolution, seeds[1]
+            )
         if self._flip:
             video = clips.random_flip(video, seeds[2])
         return video, tf.gather(self._labels, index)
@@ -207,33 +200,34 @@ class TfdsVideos:
             string [num_frames], images.
 
         Raises:
-            tf.errors.OpError: the record is damaged, or is not what the
-                index says.
+            tf.errors.InvalidArgumentError: as of `load`.
         """
-        # All frames of the record are read: no op of TensorFlow reads less.
+        shard = tf.gather(self._shards, index)
+        path = tf.gather(self._paths, shard)
+        offset = tf.gather(self._offsets, index)
+        count = tf.gather(self._frame_counts, index)
+        # All frames of the record: no op of TensorFlow reads a part of a file.
+        payload = records.attempt(lambda: records.read(path, offset), "")
         spec = {self._video_key: tf.io.VarLenFeature(tf.string)}
-        payload = records.read(*self._place(index))
         stored = tf.io.parse_single_example(payload, spec)
         stored = tf.ensure_shape(stored[self._video_key].values, [None])
-        count = tf.gather(self._frame_counts, index)
-        tf.debugging.Assert(tf.size(stored) == count, [count])
         start = clips.random_window_start(
             count, self.num_frames, self._stride, seed
         )
         window = start + self._stride * tf.range(self.num_frames)
-        return tf.gather(stored, window)
+        encoded = tf.cond(
+            tf.size(stored) == count,
+            lambda: tf.gather(stored, window),
+            lambda: tf.fill([self.num_frames], ""),
+        )
+        return tf.cond(
+            frames.are_images(encoded),
+            lambda: encoded,
+            lambda: _fail(encoded, path, offset),
+        )
 
-    def _place(self, index):
-        shard = tf.gather(self._shards, index)
-        return tf.gather(self._paths, shard), tf.gather(self._offsets, index)
 
-    def _decode(self, encoded, seed):
-        if self._fit == "squash":
-            return frames.decode_squash(encoded, self.resolution)
-        return frames.decode_crop(encoded, self._jpeg, self.resolution, seed)
-
-
-def _fail(path, offset, shape):
+def _fail(encoded, path, offset):
     message = tf.strings.join(
         [
             "The record at byte ",
@@ -245,7 +239,7 @@ def _fail(path, offset, shape):
         ]
     )
     with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
-        return tf.zeros(shape, tf.uint8)
+        return tf.identity(encoded)
 
 
 def _check_arguments(fit, **positive):
