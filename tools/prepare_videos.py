@@ -10,7 +10,6 @@ docs/data.md says what the sources may look like.
 
 import collections
 import contextlib
-import csv
 import dataclasses
 import io
 import os
@@ -23,18 +22,42 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tensorflow as tf
-import tensorflow_datasets as tfds
-from absl import app, flags, logging
-from tqdm import tqdm
+
+@contextlib.contextmanager
+def quiet(log):
+    """Sends what libraries and processes print to stderr into a file.
+
+    Args:
+        log: path of the file.
+
+    Yields:
+        A text file that is the old stderr.
+    """
+    sys.stderr.flush()
+    stderr = os.fdopen(os.dup(2), "w")
+    with open(log, "w") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield stderr
+    finally:
+        sys.stderr.flush()
+        os.dup2(stderr.fileno(), 2)
+        stderr.close()
+
 
 try:
-    from apache_beam.options.pipeline_options import PipelineOptions
+    # They tell of GPUs and clouds that are not there.
+    with quiet(os.devnull):
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+        from absl import app, flags, logging
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from tqdm import tqdm
 
-    from dvdgan_tf.datasets import builder as builders
-    from dvdgan_tf.datasets import shards
-    from dvdgan_tf.datasets.kinetics600 import Kinetics600
-    from dvdgan_tf.datasets.video_folder import VideoFolder
+        from dvdgan_tf.datasets import builder as builders
+        from dvdgan_tf.datasets import shards
+        from dvdgan_tf.datasets.kinetics600 import Kinetics600
+        from dvdgan_tf.datasets.video_folder import VideoFolder
 except ImportError as error:
     sys.exit(f"error: {error}; run pip install -e '.[prepare]'.")
 
@@ -116,20 +139,17 @@ def prepare():
         quiet(log) as stderr,
         progress(planned, len(listing.clips), stderr),
     ):
-        run_beam(builder)
-    reports = [shard.report() for shard in planned]
-    skipped = [*listing.skipped, *collect(reports, "skipped")]
-    shortened = collect(reports, "shortened")
+        run_beam(builder, log)
+    print_table(builder, listing, plan, start)
+    tidy_up(builder, log)
     path = os.path.join(builder.data_dir, "skipped.csv")
-    write_csv(path, skipped, shortened)
-    tidy_up(builder)
-    print_table(builder, listing, reports, skipped, shortened, start)
     print(f"Files left out or cut short: {path}")
     print(f"Dataset: {builder.data_dir}")
 
 
-def tidy_up(builder):
-    """Removes the finished shards, and what killed runs have left."""
+def tidy_up(builder, log):
+    """Removes the shards, the log, and what killed runs have left."""
+    tf.io.gfile.rmtree(os.path.dirname(log))
     tf.io.gfile.rmtree(builder.work_dir)
     parent = os.path.dirname(builder.data_dir)
     for path in tf.io.gfile.glob(os.path.join(parent, "incomplete.*")):
@@ -147,8 +167,13 @@ def make_builder():
     )
 
 
-def run_beam(builder):
-    """Makes the dataset; errors of Beam's processes become one sentence."""
+def run_beam(builder, log):
+    """Makes the dataset; errors of Beam's processes become one sentence.
+
+    Args:
+        builder: a `VideoBuilder`.
+        log: path of the file that the processes print to.
+    """
     workers = FLAGS.num_workers or os.cpu_count()
     mode = "in_memory" if workers == 1 else "multi_processing"
     options = FLAGS.beam_pipeline_options or [
@@ -178,27 +203,9 @@ def run_beam(builder):
         what = found[1] if found else str(error).strip().splitlines()[-1]
         what = what.partition(" [while running")[0]
         raise OSError(
-            f"{what} What is finished is kept; the same command goes on."
+            f"{what} What is finished is kept; the same command goes on. What "
+            f"the processes printed is in {log}."
         ) from error
-
-
-@contextlib.contextmanager
-def quiet(log):
-    """Sends what libraries and processes print to stderr into a file.
-
-    Yields:
-        A text file that is the old stderr.
-    """
-    sys.stderr.flush()
-    stderr = os.fdopen(os.dup(2), "w")
-    with open(log, "w") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield stderr
-    finally:
-        sys.stderr.flush()
-        os.dup2(stderr.fileno(), 2)
-        stderr.close()
 
 
 @contextlib.contextmanager
@@ -227,27 +234,10 @@ def progress(planned, total, file):
             bar.update(finished())
 
 
-def collect(reports, outcome):
-    """All (name, reason) of one outcome."""
-    return [entry for report in reports for entry in report[outcome]]
-
-
-def write_csv(path, skipped, shortened):
-    """Names each file that was left out or cut short, with the reason."""
-    with tf.io.gfile.GFile(path, "w") as file:
-        writer = csv.writer(file)
-        writer.writerow(["name", "outcome", "reason"])
-        for outcome, entries in (
-            ("skipped", skipped),
-            ("shortened", shortened),
-        ):
-            for name, reason in entries:
-                name = name.encode("utf-8", "replace").decode()
-                writer.writerow([name, outcome, reason])
-
-
-def print_table(builder, listing, reports, skipped, shortened, start):
+def print_table(builder, listing, plan, start):
     """What was read, written and skipped, and how fast."""
+    skipped, shortened = builders.left_out(listing, plan)
+    reports = [shard.report() for made in plan.values() for shard in made]
     records = [r for report in reports for r in report["records"]]
     seconds = time.time() - start
     rows = {

@@ -1,7 +1,7 @@
 """Where each record of a split is, so that it can be read by its number.
 
 TFRecord files can only be read in order. The index of a split is a file
-`<split>.index.npz` beside the shards.
+beside the shards, see `index_name`.
 """
 
 import dataclasses
@@ -135,6 +135,16 @@ class Index:
         return None
 
 
+def index_name(split, video_key):
+    """Name of the index's file.
+
+    Args:
+        split: name of the split.
+        video_key: feature whose frames the index counts.
+    """
+    return f"{split}.{video_key}.index.npz"
+
+
 def load_or_scan(builder, split, video_key, label_key, cache_dir):
     """The index of a split, made if there is none.
 
@@ -156,8 +166,10 @@ def load_or_scan(builder, split, video_key, label_key, cache_dir):
         OSError: a shard cannot be read, or no place written.
     """
     info = builder.info.splits[split]
-    beside = os.path.join(os.fspath(builder.data_dir), f"{split}.index.npz")
-    cached = os.path.join(cache_dir, f"{_fingerprint(info)}.index.npz")
+    beside = os.path.join(
+        os.fspath(builder.data_dir), index_name(split, video_key)
+    )
+    cached = os.path.join(cache_dir, index_name(_fingerprint(info), video_key))
     for path in (beside, cached):
         if tf.io.gfile.exists(path):
             return Index.load(path, info)

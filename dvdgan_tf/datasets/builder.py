@@ -1,15 +1,18 @@
 """What the TFDS builders of video files have in common."""
 
 import abc
+import csv
 import dataclasses
 import hashlib
 import os
 
 import apache_beam as beam
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
+from dvdgan_tf.data.index import index_name
 from dvdgan_tf.datasets import shards
 
 
@@ -172,7 +175,7 @@ class VideoBuilder(FileReaderBuilder):
 
     def _download_and_prepare(self, dl_manager, download_config=None):
         manual_dir = None if self.preparation.sources else dl_manager.manual_dir
-        _, plan = self.plan(manual_dir)
+        listing, plan = self.plan(manual_dir)
         shards.make_folder(self.work_dir)
         missing = [s for made in plan.values() for s in made if not s.done()]
         if missing:
@@ -180,7 +183,10 @@ class VideoBuilder(FileReaderBuilder):
         splits = [self._collect(name, made) for name, made in plan.items()]
         splits = [split for split in splits if split]
         if not splits:
-            raise ValueError(_nothing_usable(plan))
+            raise ValueError(_nothing_usable(listing, plan))
+        # TFDS moves the folder when all is there: this file, too.
+        path = os.path.join(self.data_dir, "skipped.csv")
+        _write_left_out(path, *left_out(listing, plan))
         self.info.set_splits(tfds.core.splits.SplitDict(splits))
 
     def _make(self, missing, download_config):
@@ -208,7 +214,7 @@ class VideoBuilder(FileReaderBuilder):
             shards.link_or_copy(shard.path, os.fspath(target))
         records = [report["records"] for _, report in reports]
         shards.index_of(records).save(
-            os.path.join(self.data_dir, f"{name}.index.npz")
+            os.path.join(self.data_dir, index_name(name, "video"))
         )
         return tfds.core.SplitInfo(
             name=name,
@@ -218,9 +224,39 @@ class VideoBuilder(FileReaderBuilder):
         )
 
 
-def _nothing_usable(plan):
+def left_out(listing, plan):
+    """Which files are not in the dataset, and which are not as a whole.
+
+    Args:
+        listing: `Listing`, see `VideoBuilder.plan`.
+        plan: its shards, all finished.
+
+    Returns:
+        Those skipped and those cut short, lists of (name, reason).
+    """
     reports = [shard.report() for made in plan.values() for shard in made]
-    skipped = [entry for report in reports for entry in report["skipped"]]
+    skipped, shortened = (
+        [entry for report in reports for entry in report[outcome]]
+        for outcome in ("skipped", "shortened")
+    )
+    return [*listing.skipped, *skipped], shortened
+
+
+def _write_left_out(path, skipped, shortened):
+    with tf.io.gfile.GFile(path, "w") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "outcome", "reason"])
+        for outcome, entries in (
+            ("skipped", skipped),
+            ("shortened", shortened),
+        ):
+            for name, reason in entries:
+                name = name.encode("utf-8", "replace").decode()
+                writer.writerow([name, outcome, reason])
+
+
+def _nothing_usable(listing, plan):
+    skipped, _ = left_out(listing, plan)
     name, reason = skipped[0]
     return (
         f"None of the {len(skipped)} files is usable; the first, "

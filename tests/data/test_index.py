@@ -90,7 +90,7 @@ def test_scan_of_a_feature_that_is_absent(made):
 def test_it_is_made_once_beside_the_shards(made, tmp_path, monkeypatch):
     folder, builder = made
     first = load_or_scan(builder, tmp_path / "cache")
-    assert (folder / "train.index.npz").is_file()
+    assert (folder / "train.video.index.npz").is_file()
     assert not list(folder.glob("*.tmp")) and not (tmp_path / "cache").exists()
     monkeypatch.setattr(index, "scan", None)
     assert same(load_or_scan(builder, tmp_path / "cache"), first)
@@ -113,7 +113,7 @@ def test_read_only_datasets_are_indexed_in_the_cache(
     folder, builder = made
     refuse_beside(folder, monkeypatch)
     first = load_or_scan(builder, tmp_path / "new" / "cache")
-    assert not (folder / "train.index.npz").exists()
+    assert not (folder / "train.video.index.npz").exists()
     assert len(list((tmp_path / "new" / "cache").iterdir())) == 1
     scan = index.scan
     monkeypatch.setattr(index, "scan", None)
@@ -146,7 +146,7 @@ def test_an_interrupted_save_leaves_nothing(made, tmp_path, monkeypatch):
     monkeypatch.setattr(tf.io.gfile, "rename", fail)
     (tmp_path / "out").mkdir()
     with pytest.raises(OSError):
-        found.save(str(tmp_path / "out" / "train.index.npz"))
+        found.save(str(tmp_path / "out" / "train.video.index.npz"))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -233,7 +233,7 @@ def swap(array):
 def test_an_index_of_other_files(made, tmp_path, field, to, words):
     folder, builder = made
     right = load_or_scan(builder, tmp_path)
-    path = folder / "train.index.npz"
+    path = folder / "train.video.index.npz"
     arrays = dataclasses.asdict(right)
     np.savez(path, **(arrays | {field: to(arrays[field])}))
     with pytest.raises(ValueError) as error:
@@ -246,7 +246,7 @@ def test_an_index_of_other_files(made, tmp_path, field, to, words):
 def test_a_damaged_index(made, tmp_path, damage):
     folder, builder = made
     right = load_or_scan(builder, tmp_path)
-    path = folder / "train.index.npz"
+    path = folder / "train.video.index.npz"
     data = path.read_bytes()
     arrays = dataclasses.asdict(right)
     if damage == "less":

@@ -168,7 +168,7 @@ def test_long_files_become_several_records(prepared):
 
 def test_index_finds_every_record(prepared):
     index = Index.load(
-        os.path.join(prepared.data_dir, "train.index.npz"),
+        os.path.join(prepared.data_dir, "train.video.index.npz"),
         prepared.info.splits["train"],
     )
     paths = prepared.info.splits["train"].filepaths
