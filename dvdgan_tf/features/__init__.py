@@ -1,0 +1,1 @@
+"""The networks whose activations are measured."""
