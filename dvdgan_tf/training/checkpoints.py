@@ -1,12 +1,10 @@
-"""Checkpoints of a run: every variable under its own name.
-
-Variables are stored by path, not by position in the object graph, so that a
-reordered list of variables can never swap two optimizer slots silently.
-"""
+"""The checkpoints of a run: when they are written, and the newest one."""
 
 import os
 
 import tensorflow as tf
+
+from dvdgan_tf import named_variables
 
 
 class Checkpoints:
@@ -23,12 +21,9 @@ class Checkpoints:
 
     def __init__(self, trainer, directory, keep=3):
         self.variables = trainer.variables()
-        checkpoint = tf.train.Checkpoint(
-            **{_key(name): _value(v) for name, v in self.variables.items()}
-        )
-        self.checkpoint = checkpoint
+        self.checkpoint = named_variables.checkpoint_of(self.variables)
         self.manager = tf.train.CheckpointManager(
-            checkpoint, directory, max_to_keep=keep, checkpoint_name="step"
+            self.checkpoint, directory, keep, checkpoint_name="step"
         )
 
     def restore(self):
@@ -44,16 +39,7 @@ class Checkpoints:
         path = self.latest()
         if path is None:
             return None
-        try:
-            self._check(path)
-            self.checkpoint.restore(path).assert_consumed()
-        # A data file that is too short raises an IndexError.
-        except (tf.errors.OpError, IndexError) as error:
-            raise ValueError(
-                f"The checkpoint {path} cannot be read "
-                f"({_first_line(error)}); delete it to resume from the one "
-                "before, or choose another --workdir."
-            ) from error
+        named_variables.restore(self.checkpoint, self.variables, path)
         return path
 
     def save(self, step):
@@ -67,8 +53,8 @@ class Checkpoints:
         except (tf.errors.OpError, OSError) as error:
             raise OSError(
                 f"Step {step} cannot be saved in {self.manager.directory} "
-                f"({_first_line(error)}); the last checkpoint is "
-                f"{self.latest() or 'missing'}."
+                f"({named_variables.first_line(error)}); the last checkpoint "
+                f"is {self.latest() or 'missing'}."
             ) from error
 
     def latest(self):
@@ -77,49 +63,6 @@ class Checkpoints:
             if tf.io.gfile.exists(f"{path}.index"):
                 return path
         return None
-
-    def _check(self, path):
-        """Raises ValueError at the first variable that does not fit."""
-        stored = {
-            _name(key): tuple(shape)
-            for key, shape in tf.train.list_variables(path)
-            if key.endswith(_SUFFIX) and not key.startswith("save_counter")
-        }
-        own = {name: tuple(v.shape) for name, v in self.variables.items()}
-        for name in [*own, *stored]:
-            if own.get(name) != stored.get(name):
-                raise ValueError(
-                    f"The checkpoint {path} is of another model: {name} is "
-                    f"{_describe(stored.get(name))} in it and "
-                    f"{_describe(own.get(name))} here; use the gin files and "
-                    "parameters that it was trained with, or another "
-                    "--workdir."
-                )
-
-
-_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-
-
-def _key(name):
-    """The attribute of `tf.train.Checkpoint` for a variable's name."""
-    return name.replace("/", "|")
-
-
-def _name(key):
-    """The variable's name of a key in a checkpoint."""
-    return key.removesuffix(_SUFFIX).replace("|", "/")
-
-
-def _value(variable):
-    return variable if isinstance(variable, tf.Variable) else variable.value
-
-
-def _describe(shape):
-    return "missing" if shape is None else f"of shape {list(shape)}"
-
-
-def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def step_of(path):

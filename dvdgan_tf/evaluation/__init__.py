@@ -1,0 +1,1 @@
+"""Measuring clips: whose, by which network, compared with what."""

@@ -1,0 +1,187 @@
+"""What a network says of clips: statistics of all, features of the first."""
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from dvdgan_tf.metrics.statistics import FeatureStatistics
+
+
+class Activations:
+    """Activations of clips, added batch by batch; memory does not grow.
+
+    Args:
+        outputs: names of the network's outputs.
+        keep: how many of the first clips' features are kept.
+
+    Attributes:
+        statistics: {output: `FeatureStatistics`} of all clips.
+        features: {output: float32 [min(N, keep), D]}.
+        labels: int32 [min(N, keep)].
+    """
+
+    def __init__(self, outputs, keep=10_000):
+        self.outputs = tuple(outputs)
+        self.keep = keep
+        self.statistics = {}
+        self._features = {name: [] for name in self.outputs}
+        self._labels = []
+
+    @property
+    def features(self):
+        """See the class."""
+        return {k: np.concatenate(v) for k, v in self._features.items()}
+
+    @property
+    def labels(self):
+        """See the class."""
+        return np.concatenate(self._labels)
+
+    @property
+    def count(self):
+        """Number of clips."""
+        return self.statistics[self.outputs[0]].count
+
+    def update(self, features, labels):
+        """Adds clips.
+
+        Args:
+            features: {output: [N, D]}.
+            labels: integer [N].
+
+        Raises:
+            ValueError: an activation is not finite.
+        """
+        room = self.keep - sum(map(len, self._labels))
+        for name in self.outputs:
+            rows = np.asarray(features[name], np.float32)
+            if name not in self.statistics:
+                self.statistics[name] = FeatureStatistics(rows.shape[1])
+            self.statistics[name].update(rows)
+            self._features[name].append(rows[: max(room, 0)])
+        self._labels.append(np.asarray(labels, np.int32)[: max(room, 0)])
+
+    def to_dict(self):
+        """All of it as arrays, for `np.savez`."""
+        arrays = {"labels": self.labels}
+        for name in self.outputs:
+            arrays[f"{name}/features"] = self.features[name]
+            for key, value in self.statistics[name].to_dict().items():
+                arrays[f"{name}/{key}"] = value
+        return arrays
+
+    @classmethod
+    def from_dict(cls, arrays, outputs):
+        """The inverse of `to_dict`.
+
+        Args:
+            arrays: {name: array}, need not be trusted.
+            outputs: names that have to be there.
+
+        Raises:
+            KeyError, ValueError: the arrays are not such.
+        """
+        activations = cls(outputs)
+        activations._labels = [np.asarray(arrays["labels"], np.int32)]
+        for name in activations.outputs:
+            rows = np.asarray(arrays[f"{name}/features"], np.float32)
+            statistics = FeatureStatistics.from_dict(
+                {
+                    key.removeprefix(f"{name}/"): value
+                    for key, value in arrays.items()
+                    if key.startswith(f"{name}/") and "/features" not in key
+                }
+            )
+            if rows.shape != (len(arrays["labels"]), statistics.dimension):
+                raise ValueError(
+                    f"features of {name!r} are {list(rows.shape)}"
+                )
+            activations.statistics[name] = statistics
+            activations._features[name] = [rows]
+        return activations
+
+
+def measure(
+    clips,
+    network,
+    strategy,
+    batch_size,
+    num_frames=None,
+    quantize=True,
+    keep=10_000,
+    title="clips",
+):
+    """Runs a network over clips, on all replicas.
+
+    Args:
+        clips: see `clips`.
+        network: see `features`: `preprocess`, a call, `outputs`.
+        strategy: a `tf.distribute.Strategy` of one process.
+        batch_size: over all replicas; a multiple of their number.
+        num_frames: the first that many frames of each clip are shown to the
+            network; None: all.
+        quantize: whether floats are rounded to 256 values, as in a file, or
+            go to the network as they are.
+        keep: see `Activations`.
+        title: of the progress bar.
+
+    Returns:
+        `Activations`.
+
+    Raises:
+        ValueError: an activation is not finite.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def on_replica(inputs, labels):
+        videos = clips.videos(inputs, labels)[:, :num_frames]
+        return network(network.preprocess(to_pixels(videos, quantize))), labels
+
+    @tf.function(reduce_retracing=True)
+    def step(inputs, labels):
+        results = strategy.run(on_replica, args=(inputs, labels))
+        return tf.nest.map_structure(
+            lambda value: strategy.gather(value, axis=0), results
+        )
+
+    activations = Activations(network.outputs, keep)
+    batches = _batches(clips, batch_size)
+    with tqdm(total=clips.num_clips, desc=title, unit="clip") as bar:
+        for batch in strategy.experimental_distribute_dataset(batches):
+            features, labels = step(*batch)
+            left = min(len(labels), clips.num_clips - bar.n)
+            activations.update(
+                {k: features[k].numpy()[:left] for k in network.outputs},
+                labels.numpy()[:left],
+            )
+            bar.update(left)
+    return activations
+
+
+def _batches(clips, batch_size):
+    """Batches of one size, so that there is one graph: the end is padded."""
+    short = -clips.num_clips % batch_size
+    inputs = clips.inputs()
+    padding = inputs.take(1).repeat(short)
+    batches = inputs.concatenate(padding).batch(batch_size, True)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    return batches.prefetch(2).with_options(options)
+
+
+def to_pixels(videos, quantize):
+    """Pixels as a file holds them.
+
+    Args:
+        videos: uint8, or float in [-1, 1].
+        quantize: whether floats become whole numbers, rounded to nearest.
+
+    Returns:
+        float32 in [0, 255], of the same shape.
+    """
+    if videos.dtype == tf.uint8:
+        return tf.cast(videos, tf.float32)
+    pixels = tf.clip_by_value((videos + 1.0) * 127.5, 0.0, 255.0)
+    return tf.round(pixels) if quantize else pixels

@@ -1,0 +1,93 @@
+"""Variables stored in and restored from checkpoints by their own names.
+
+By path, not by position in the object graph, so that a reordered list of
+variables can never swap two of them silently.
+"""
+
+import tensorflow as tf
+
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def checkpoint_of(variables):
+    """The object that saves and restores variables.
+
+    Args:
+        variables: {unique name: variable of Keras or TensorFlow}.
+
+    Returns:
+        `tf.train.Checkpoint`.
+    """
+    return tf.train.Checkpoint(
+        **{_key(name): _value(v) for name, v in variables.items()}
+    )
+
+
+def restore(checkpoint, variables, path, all_of_it=True):
+    """Restores variables, if all of them fit.
+
+    Args:
+        checkpoint: from `checkpoint_of(variables)`.
+        variables: as there.
+        path: of the checkpoint.
+        all_of_it: whether what else the checkpoint holds is a mistake.
+
+    Raises:
+        ValueError: it is of another model, and no variable has been changed;
+            or it cannot be read.
+    """
+    try:
+        _check(variables, path, all_of_it)
+        status = checkpoint.restore(path)
+        if all_of_it:
+            status.assert_consumed()
+        else:
+            status.assert_existing_objects_matched().expect_partial()
+    # A data file that is too short raises an IndexError.
+    except (tf.errors.OpError, IndexError) as error:
+        raise ValueError(
+            f"The checkpoint {path} cannot be read ({first_line(error)}); "
+            "delete it to go on from the one before, or choose another "
+            "--workdir."
+        ) from error
+
+
+def _check(variables, path, all_of_it):
+    """Raises ValueError at the first variable that does not fit."""
+    stored = {
+        _name(key): tuple(shape)
+        for key, shape in tf.train.list_variables(path)
+        if key.endswith(_SUFFIX) and not key.startswith("save_counter")
+    }
+    own = {name: tuple(v.shape) for name, v in variables.items()}
+    for name in [*own, *(stored if all_of_it else ())]:
+        if own.get(name) != stored.get(name):
+            raise ValueError(
+                f"The checkpoint {path} is of another model: {name} is "
+                f"{_describe(stored.get(name))} in it and "
+                f"{_describe(own.get(name))} here; use the gin files and "
+                "parameters that it was trained with, or another --workdir."
+            )
+
+
+def first_line(error):
+    """Of an error's message."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _key(name):
+    """The attribute of `tf.train.Checkpoint` for a variable's name."""
+    return name.replace("/", "|")
+
+
+def _name(key):
+    """The variable's name of a key in a checkpoint."""
+    return key.removesuffix(_SUFFIX).replace("|", "/")
+
+
+def _value(variable):
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def _describe(shape):
+    return "missing" if shape is None else f"of shape {list(shape)}"
