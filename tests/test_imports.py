@@ -25,6 +25,7 @@ ALLOWED = {
     "datasets": {"datasets", "data"},
     "training": {"training", "video_io"},
     "evaluation": {"evaluation", "video_io"},
+    "metrics": {"metrics"},
     "video_io": set(),
     "video_reading": set(),
 }
