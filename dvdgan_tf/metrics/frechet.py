@@ -35,9 +35,9 @@ def frechet_distance(statistics_a, statistics_b, ddof=1):
 
     The last trace is the sum of the singular values of A^1/2 B^1/2, symmetric
     roots by eigenvalues, so nothing is lost where covariances are singular;
-    `scipy.linalg.sqrtm` of A B fails there. Eigenvalues within rounding of
-    zero count as zero, and so does a distance that is below zero by rounding
-    (1e-9 of Tr A + Tr B).
+    `scipy.linalg.sqrtm` of A B fails there. Eigenvalues that rounding made
+    negative count as zero, and so does a distance that is below zero by
+    rounding (1e-9 of Tr A + Tr B).
 
     Source: Dowson and Landau (1982); Heusel et al. (2017), equation 6; as FVD,
     Unterthiner et al. (2018), equation 1.
@@ -178,9 +178,8 @@ def _gaussian_of_statistics(statistics, ddof):
             f"A covariance has the eigenvalue {values[0]:.3g}, the largest "
             f"being {values[-1]:.3g}; it cannot be that of features."
         )
-    floor = len(values) * np.finfo(np.float64).eps * values[-1]
-    values = np.where(values > floor, values, 0.0)
-    return _Gaussian(statistics.mean, (vectors * np.sqrt(values)).T)
+    root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    return _Gaussian(statistics.mean, root)
 
 
 def _distance(a, b):
