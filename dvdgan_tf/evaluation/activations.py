@@ -93,9 +93,7 @@ class Activations:
                 }
             )
             if rows.shape != (len(arrays["labels"]), statistics.dimension):
-                raise ValueError(
-                    f"features of {name!r} are {list(rows.shape)}"
-                )
+                raise ValueError(f"features of {name!r} are {list(rows.shape)}")
             activations.statistics[name] = statistics
             activations._features[name] = [rows]
         return activations

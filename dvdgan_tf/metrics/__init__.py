@@ -1,0 +1,1 @@
+"""Distances and scores: pure functions of a network's activations."""
