@@ -13,12 +13,16 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.data.index import Index
-from dvdgan_tf.data.isolated import IsolatedDecoder
+from dvdgan_tf.data.isolated import CannotReadError, IsolatedDecoder
 from dvdgan_tf.data.records import FOOTER_BYTES, HEADER_BYTES
 
 
 class CannotWriteError(OSError):
-    """A shard cannot be made: no room, no right, or a file that changed."""
+    """A shard cannot be made here and now, whatever is in its videos.
+
+    There is no room, or no right to write, a video has changed, or the drive
+    that it is on fails.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +107,8 @@ class WriteShard(beam.DoFn):
         """Makes the shard unless it is there.
 
         Raises:
-            CannotWriteError: there is no room, or no right to write.
+            CannotWriteError: see there.
+            ChildProcessError: the decoding process cannot be started.
         """
         if shard.done():
             return
@@ -111,6 +116,8 @@ class WriteShard(beam.DoFn):
             self._write(shard)
         except (ChildProcessError, CannotWriteError):
             raise
+        except CannotReadError as error:
+            raise CannotWriteError(str(error)) from error
         except (OSError, tf.errors.OpError) as error:
             folder = os.path.dirname(shard.stem)
             raise _cannot_write(folder, error) from error

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import videos
 from apache_beam.options.pipeline_options import PipelineOptions
+from data.decoders import run_instead
 from PIL.Image import BILINEAR
 
 from dvdgan_tf.data.index import Index
@@ -261,6 +262,30 @@ def test_a_file_that_changes_meanwhile_is_not_stored(tmp_path):
     with pytest.raises(shards.CannotWriteError, match=r"0\.mp4' has changed"):
         shards.WriteShard(builder.info.features).process(shard)
     assert os.listdir(builder.work_dir) == []
+
+
+def test_a_drive_that_fails_stops_the_shard(tmp_path, monkeypatch):
+    source = tmp_path / "clips"
+    videos.tree(source, clips=1)
+    run_instead(
+        monkeypatch,
+        """if True:
+        import errno
+        from dvdgan_tf import video_reading
+        from dvdgan_tf.data import decode_worker
+        def fail(path, *_, **__):
+            raise OSError(errno.EIO, "the drive fails")
+        video_reading.open = fail
+        decode_worker.main()
+        """,
+    )
+    with pytest.raises(shards.CannotWriteError, match="the drive fails"):
+        prepare(tmp_path / "data", sources=(str(source),))
+    work = tmp_path / "data" / "video_folder.work"
+    assert os.listdir(work) == []
+    monkeypatch.undo()
+    builder = prepare(tmp_path / "data", sources=(str(source),))
+    assert builder.info.splits["train"].num_examples == 2
 
 
 def test_kinetics_sidecars_and_copies_of_annotations(tmp_path):
