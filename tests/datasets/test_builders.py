@@ -250,15 +250,39 @@ def test_no_clips(tmp_path):
         prepare(tmp_path / "data", sources=(str(tmp_path),))
 
 
-def test_a_file_that_changes_meanwhile_is_not_stored(tmp_path):
+def grow(path):
+    with open(path, "ab") as file:
+        file.write(b"more")
+
+
+def replace(path):
+    """Another of the same size."""
+    status = os.stat(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
+
+
+@pytest.mark.parametrize("change", [grow, replace, os.remove])
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_file_that_changes_meanwhile_is_not_stored(
+    tmp_path, monkeypatch, change, when
+):
     source = tmp_path / "clips"
     videos.tree(source, clips=1)
     how = Preparation(sources=(str(source),), short_side=16)
     builder = VideoFolder(data_dir=str(tmp_path / "data"), preparation=how)
     shard = builder.plan()[1]["train"][0]
     shards.make_folder(builder.work_dir)
-    with open(shard.clips[0].path, "ab") as file:
-        file.write(b"more")
+    path = shard.clips[0].path
+    if when == "before":
+        change(path)
+    else:
+        decoded = shards.IsolatedDecoder.pieces
+
+        def pieces(decoder, path):
+            yield from decoded(decoder, path)
+            change(path)
+
+        monkeypatch.setattr(shards.IsolatedDecoder, "pieces", pieces)
     with pytest.raises(shards.CannotWriteError, match=r"0\.mp4' has changed"):
         shards.WriteShard(builder.info.features).process(shard)
     assert os.listdir(builder.work_dir) == []
