@@ -1,6 +1,7 @@
 """Frames out of video files of any kind, with their times (PyAV)."""
 
 import contextlib
+import errno
 import math
 import os
 import stat
@@ -37,6 +38,14 @@ _BINARY = set(range(32)) - set(b"\t\n\f\r\x1b")
 # What damaged files make PyAV raise; IndexError where a stream appears late.
 _ERRORS = (av.FFmpegError, OSError, ValueError, IndexError, MemoryError)
 
+# What the system says where the file is not at fault: a drive that fails or is
+# gone, too many open files, too little memory. FFmpeg uses these numbers, too,
+# but for damage; such an error is an av.FFmpegError.
+_MACHINE_ERRNOS = {
+    *(errno.EIO, errno.EREMOTEIO, errno.ESTALE, errno.ENOTCONN),
+    *(errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
+
 # No frame is shown for longer: time stamps may jump by hours.
 _LONGEST_S = 1.0
 
@@ -59,6 +68,21 @@ class UnreadableVideoError(ValueError):
         super().__init__(
             f"Cannot decode {os.fspath(path)!r} ({reason}); check the file or "
             "leave it out."
+        )
+        self.reason = reason
+
+
+class CannotReadError(OSError):
+    """This machine fails to read a file that may be in order.
+
+    Attributes:
+        reason: why, in words that leave out the file's name.
+    """
+
+    def __init__(self, path, reason):
+        super().__init__(
+            f"Cannot read {os.fspath(path)!r} ({reason}), which is trouble of "
+            "this machine or of its drives; try again, or leave the file out."
         )
         self.reason = reason
 
@@ -102,6 +126,7 @@ def read_frames(path, size=None, fps=None):
 
     Raises:
         FileNotFoundError: there is no such file.
+        CannotReadError: reading failed for no fault of the file; an OSError.
         UnreadableVideoError: the file is no video, or damaged from here on;
             a ValueError.
     """
@@ -127,6 +152,7 @@ def read_timed_frames(path, size=None, fps=None):
 
     Raises:
         FileNotFoundError: there is no such file.
+        CannotReadError: see `read_frames`.
         UnreadableVideoError: see `read_frames`.
     """
     if fps is not None and not 0 < fps < math.inf:
@@ -157,6 +183,7 @@ def check_frames(path):
 
     Raises:
         FileNotFoundError: there is no such file.
+        CannotReadError: see `read_frames`.
         UnreadableVideoError: see `read_frames`.
     """
     damage = []
@@ -200,7 +227,17 @@ def _video(path):
             raise FileNotFoundError(
                 f"There is no video file {os.fspath(path)!r}; check its name."
             ) from error
+        if _is_the_machines(error):
+            raise CannotReadError(path, _words(error)) from error
         raise UnreadableVideoError(path, _words(error)) from error
+
+
+def _is_the_machines(error):
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, av.FFmpegError)
+        and error.errno in _MACHINE_ERRNOS
+    )
 
 
 def _without_waiting(path, flags):

@@ -1,6 +1,8 @@
 """Reading of videos: what is in real files, and in files made to harm."""
 
+import errno
 import fractions
+import io
 import os
 import pathlib
 import struct
@@ -128,6 +130,33 @@ def test_file_that_may_not_be_read(unprivileged):
     path.chmod(0)
     with pytest.raises(ValueError, match="Permission denied"):
         list(read_frames(path))
+
+
+@pytest.mark.parametrize(
+    "error, expected",
+    [
+        (OSError(errno.EIO, "of the drive"), video_reading.CannotReadError),
+        # FFmpeg's word for some damage.
+        (
+            av.error.OSError(errno.EIO, "of the drive"),
+            video_reading.UnreadableVideoError,
+        ),
+    ],
+)
+def test_whose_fault_it_is(tmp_path, monkeypatch, error, expected):
+    class File(io.FileIO):
+        def read(self, size=-1):
+            raise error
+
+    path = tmp_path / "a.mkv"
+    videos.write(path, videos.numbered(2))
+    monkeypatch.setattr(
+        video_reading, "open", lambda path, *_, **__: File(path), raising=False
+    )
+    with pytest.raises(expected) as raised:
+        list(read_frames(path))
+    assert "a.mkv" in one_line(raised)
+    assert raised.value.reason.endswith("of the drive")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ Each request is a line of JSON on standard input, an object with
     fps         frames per second to resample to; null keeps every frame
     quality     of the JPEG files, 1 to 100
     max_frames_per_piece  int
+    max_bytes_per_piece   int, of the JPEG files, where a piece ends
     whole       true to decode all of a file before the first frame is sent,
                 and to send none if it is damaged
 
@@ -23,9 +24,10 @@ endian), the object, and as many bytes as its key "bytes" says, 0 if absent:
     {"type": "piece", "start": int, "frames": int, "fps": float,
      "height": int, "width": int}     behind the frames of a piece
     {"type": "alive"}                 each second while `whole` is checked
-    {"type": "end", "reason": str or null}
+    {"type": "end", "reason": str or null, "machine": bool}
 
-where "reason" says why there are no more frames, null at the regular end.
+where "reason" says why there are no more frames, null at the regular end, and
+"machine" that not the file is at fault; then its last frames are in no piece.
 """
 
 import dataclasses
@@ -90,18 +92,20 @@ def _send(answers, header, data=b""):
 
 
 def _answer(request, answers):
+    reason, machine = None, False
     try:
-        reason = None
         if request["whole"]:
             reason = _damage(request["path"], answers)
         if reason is None:
             _send_frames(request, answers)
     except BrokenPipeError:
         raise
+    except video_reading.CannotReadError as error:
+        reason, machine = error.reason, True
     except Exception as error:
         # Whatever a file makes the libraries raise is that file's fault.
         reason = _words(error)
-    _send(answers, {"type": "end", "reason": reason})
+    _send(answers, {"type": "end", "reason": reason, "machine": machine})
 
 
 def _damage(path, answers):
@@ -133,8 +137,8 @@ def _send_frames(request, answers):
             if piece is None:
                 piece = _Piece(number, frame)
             _send(answers, {"type": "frame"}, jpeg)
-            piece.frames, piece.last = number - piece.start + 1, frame
-            if piece.frames == request["max_frames_per_piece"]:
+            piece.add(frame, jpeg)
+            if piece.is_full(request):
                 _send(answers, piece.header())
                 piece = None
     except video_reading.UnreadableVideoError:
@@ -151,7 +155,19 @@ class _Piece:
     start: int
     first: video_reading.TimedFrame
     frames: int = 0
+    bytes: int = 0
     last: video_reading.TimedFrame | None = None
+
+    def add(self, frame, jpeg):
+        self.frames += 1
+        self.bytes += len(jpeg)
+        self.last = frame
+
+    def is_full(self, request):
+        return (
+            self.frames >= request["max_frames_per_piece"]
+            or self.bytes >= request["max_bytes_per_piece"]
+        )
 
     def header(self):
         height, width, _ = self.first.pixels.shape

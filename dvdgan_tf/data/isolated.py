@@ -1,29 +1,18 @@
 """Decoding of untrusted video files, in a process that may crash or hang."""
 
-import contextlib
 import dataclasses
-import json
 import os
-import select
-import signal
-import subprocess
-import sys
-import time
 
-import dvdgan_tf
-from dvdgan_tf.data import decode_worker
+from dvdgan_tf.data.decode_process import DecodeProcess, DiedError
+from dvdgan_tf.video_reading import CannotReadError
 
-# -P: the folder that the program was started in may be full of videos, and
-# nothing in it is to be imported.
-_COMMAND = (sys.executable, "-P", "-m", decode_worker.__name__)
+# A record of TFDS is a message of Protocol Buffers, which ends at 2 GiB, and
+# lies in memory some five times while it is made.
+_MAX_PIECE_BYTES = 1 << 28
 
-# Importing from a slow network drive on a busy machine takes that long.
-_START_LIMIT_S = 120
-
-# More than any answer has; a process whose memory is damaged says anything.
-_MAX_HEADER, _MAX_DATA = 1 << 16, 1 << 28
-
-_READ_SIZE = 1 << 16
+_KILLED_TWICE = (
+    "the decoder was killed twice, by the system: too little memory?"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +72,8 @@ class IsolatedDecoder:
                 that a file was cut off; such a file is just shorter.
             min_frames: files of fewer frames (readable, resampled) are
                 skipped; at most `max_frames_per_piece`.
-            max_frames_per_piece: frames in a piece; the last has fewer.
+            max_frames_per_piece: frames in a piece; the last has fewer, and
+                so have those whose JPEG files reach 256 MiB before.
             time_limit_s: seconds without a frame, or while checking without
                 progress, until a file is given up.
 
@@ -106,6 +96,7 @@ class IsolatedDecoder:
             "fps": fps,
             "quality": quality,
             "max_frames_per_piece": max_frames_per_piece,
+            "max_bytes_per_piece": _MAX_PIECE_BYTES,
             "whole": damaged == "drop",
         }
         self._min_frames = min_frames
@@ -128,7 +119,10 @@ class IsolatedDecoder:
     def pieces(self, path):
         """Decodes one file.
 
-        A crash or a hang costs the frames since the last whole piece.
+        A crash or a hang costs the frames since the last whole piece. Where
+        the file may not be at fault, a fresh process tries once more: the
+        process was killed, or gone before its first frame of this file, or
+        reading failed.
 
         Args:
             path: of the file, str, bytes or path-like.
@@ -137,6 +131,7 @@ class IsolatedDecoder:
             `Piece`s in order; none for a file that is skipped.
 
         Raises:
+            CannotReadError: this machine failed twice to read the file.
             ChildProcessError: the decoding process cannot be started.
             RuntimeError: another file is being read.
         """
@@ -148,8 +143,7 @@ class IsolatedDecoder:
         self._reading, self.reason = True, None
         finished = False
         try:
-            self._ensure_child()
-            yield from self._pieces(os.fsdecode(path))
+            yield from self._enough(self._tried_twice(os.fsdecode(path)))
             finished = True
         finally:
             # Whoever turns away in the middle leaves answers unread.
@@ -157,32 +151,61 @@ class IsolatedDecoder:
                 self.close()
             self._reading = False
 
-    def _ensure_child(self):
+    def _enough(self, pieces):
+        # Leaves out all of a file that has fewer than min_frames.
+        waiting, count = [], 0
+        for piece in pieces:
+            count += len(piece.frames)
+            waiting.append(piece)
+            while waiting and count >= self._min_frames:
+                yield waiting.pop(0)
+        self.reason = self._outcome(count, self.reason)
+
+    def _tried_twice(self, path):
+        given = kills = 0
+        for is_last in (False, True):
+            seen = 0
+            try:
+                for piece in self._decoded(path):
+                    seen += len(piece.frames)
+                    if seen > given:  # Else it was, at the first try.
+                        given = seen
+                        yield piece
+                return
+            except CannotReadError:
+                self.close()
+                if is_last:
+                    raise
+            except TimeoutError as error:
+                self.close()
+                self.reason = str(error)
+                return
+            except DiedError as error:
+                self.close()
+                kills += error.killed
+                if is_last or not (error.killed or error.was_idle):
+                    self.reason = _KILLED_TWICE if kills == 2 else str(error)
+                    return
+
+    def _decoded(self, path):
         if self._child and not self._child.is_alive():
             self.close()
         if not self._child:
-            self._child = _Child()
-
-    def _pieces(self, path):
-        frames, count = [], 0
-        try:
-            self._child.send({"path": path, **self._request})
-            while True:
-                header, data = self._child.receive(self._time_limit_s)
-                if header["type"] == "end":
-                    trouble = header["reason"]
-                    break
-                if header["type"] == "frame":
-                    frames.append(data)
-                elif header["type"] == "piece":
-                    count += len(frames)
-                    if count >= self._min_frames:
-                        yield _piece(frames, header)
-                    frames = []
-        except (EOFError, TimeoutError) as error:
-            trouble = str(error)
-            self.close()
-        self.reason = self._outcome(count, trouble)
+            self._child = DecodeProcess()
+        self._child.send({"path": path, **self._request})
+        frames = []
+        while True:
+            header, data = self._child.receive(self._time_limit_s)
+            if header["type"] == "frame":
+                frames.append(data)
+            elif header["type"] == "piece":
+                yield _piece(frames, header)
+                frames = []
+            elif header["type"] == "end":
+                if header["machine"]:
+                    raise CannotReadError(path, header["reason"])
+                self.reason = header["reason"]
+                return
 
     def _outcome(self, count, trouble):
         if not count:
@@ -205,100 +228,3 @@ def _check(is_valid, **arguments):
             + ", ".join(f"{k}={v!r}" for k, v in arguments.items())
             + "; see its docstring for the ranges."
         )
-
-
-class _Child:
-    def __init__(self):
-        root = os.path.dirname(os.path.dirname(dvdgan_tf.__file__))
-        paths = [root, os.environ.get("PYTHONPATH", "")]
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            # Nothing here multiplies matrices; a pool of threads for each of
-            # many processes is waste.
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        failure = "The process that decodes videos cannot be started"
-        try:
-            self._process = subprocess.Popen(
-                _COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-                env=environment,
-            )
-        except OSError as error:
-            raise ChildProcessError(
-                f"{failure} ({_COMMAND[0]!r}: {error.strerror})."
-            ) from error
-        self._answers = self._process.stdout.fileno()
-        self._poll = select.poll()
-        self._poll.register(self._answers, select.POLLIN)
-        try:
-            self.receive(_START_LIMIT_S)
-        except (EOFError, TimeoutError) as error:
-            self.kill()
-            raise ChildProcessError(
-                f"{failure} ({error}); what it printed says why."
-            ) from error
-
-    def is_alive(self):
-        # Between files it has nothing to say: its end hangs up the pipe, and
-        # that is seen before the end itself while it still has threads.
-        return self._process.poll() is None and not self._poll.poll(0)
-
-    def kill(self):
-        # It owns nothing that needs tidying up, and may be past listening.
-        self._process.kill()
-        # Not for ever: it may wait for a network drive that is gone.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=5)
-        self._process.stdin.close()
-        self._process.stdout.close()
-
-    def send(self, request):
-        try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        except BrokenPipeError:
-            raise EOFError(self._death()) from None
-
-    def receive(self, limit_s):
-        # (header, data); TimeoutError or EOFError, in words, if there is none.
-        deadline = time.monotonic() + limit_s
-        prefix = decode_worker.HEADER_LENGTH
-        try:
-            (length,) = prefix.unpack(self._read(prefix.size, deadline))
-            if length > _MAX_HEADER:
-                raise ValueError
-            header = json.loads(self._read(length, deadline))
-            length = header.get("bytes", 0)
-            if not 0 <= length <= _MAX_DATA:
-                raise ValueError
-            return header, self._read(length, deadline)
-        except TimeoutError:
-            raise TimeoutError(f"no frame within {limit_s:g} s") from None
-        except ValueError:
-            raise EOFError("its decoder went astray") from None
-
-    def _read(self, size, deadline):
-        data = bytearray()
-        while len(data) < size:
-            left_ms = max(0, deadline - time.monotonic()) * 1000
-            if not self._poll.poll(left_ms):
-                raise TimeoutError
-            part = os.read(self._answers, min(size - len(data), _READ_SIZE))
-            if not part:
-                raise EOFError(self._death())
-            data += part
-        return bytes(data)
-
-    def _death(self):
-        try:
-            status = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return "its decoder stopped answering"
-        if status >= 0:
-            return f"its decoder ended with status {status}"
-        name = signal.Signals(-status).name
-        hint = ", perhaps out of memory" if name == "SIGKILL" else ""
-        return f"its decoder died of {name}{hint}"

@@ -5,12 +5,11 @@ import posixpath
 import tensorflow_datasets as tfds
 
 from dvdgan_tf.datasets.builder import VideoBuilder
+from dvdgan_tf.datasets.folders import files, not_a_video
 from dvdgan_tf.datasets.listing import (
     SPLITS,
     Clip,
     Listing,
-    files,
-    not_a_video,
     read_csv,
     split_named,
 )
@@ -37,36 +36,35 @@ class Kinetics600(VideoBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
 
     def _listing(self, sources):
-        tables, found = {}, {}
+        tables, found, skipped = {}, {}, []
         for source in sources:
-            _find(source, tables, found)
+            skipped += _find(source, tables, found)
         if not tables:
             raise FileNotFoundError(
                 f"There are no annotations in {', '.join(map(repr, sources))}; "
                 "put train.csv, validate.csv and test.csv of Kinetics-600 "
                 "there."
             )
-        clips, skipped, labels, seen = [], [], set(), set()
-        for table in sorted(tables):
-            for row in read_csv(table, _COLUMNS):
-                labels.add(row["label"])
-                split = split_named(row.get("split") or tables[table], table)
-                name = _stem(row, 6)
-                # Copies of the annotations, and rows that are there twice.
-                if (split, name) in seen:
-                    continue
-                seen.add((split, name))
-                path = found.get(name) or found.get(_stem(row, 0))
-                if path:
-                    clips.append(Clip(path, name, row["label"], split))
-                else:
-                    skipped.append((name, "missing"))
+        clips = []
+        rows, conflicts, labels = _read(tables)
+        for (split, name), row in rows.items():
+            path = found.get(name) or found.get(_stem(row, 0))
+            reason = conflicts.get((split, name)) if path else "missing"
+            if reason:
+                skipped.append((name, reason))
+            else:
+                clips.append(Clip(path, name, row["label"], split))
         return Listing.of(clips, skipped, sorted(labels - {""}))
 
 
 def _find(source, tables, clips):
-    """Adds the annotations in `source`, and its clips by their stems."""
-    for name in files(source):
+    """Adds the annotations in `source`, and its clips by their stems.
+
+    Returns:
+        List of (folder, reason) of what was left out.
+    """
+    names, skipped = files(source)
+    for name in names:
         path = posixpath.join(source, name)
         stem, extension = posixpath.splitext(posixpath.basename(name))
         # Such as train.csv, or kinetics600_train.csv.
@@ -75,6 +73,34 @@ def _find(source, tables, clips):
             tables[path] = split
         elif not not_a_video(name):
             clips.setdefault(stem, path)
+    return skipped
+
+
+def _read(tables):
+    """Reads the annotations, of which there may be copies.
+
+    Args:
+        tables: {path: split}.
+
+    Returns:
+        {(split, name of clip): row}, the row a dict; {(split, name of clip):
+        reason} of those that are there with several labels; set of labels.
+    """
+    rows, files_of, conflicts, labels = {}, {}, {}, set()
+    for table in sorted(tables):
+        for row in read_csv(table, _COLUMNS):
+            split = split_named(row.get("split") or tables[table], table)
+            key = split, _stem(row, 6)
+            labels.add(row["label"])
+            first = rows.setdefault(key, row)["label"]
+            paths = dict.fromkeys([files_of.setdefault(key, table), table])
+            if row["label"] != first:
+                conflicts.setdefault(
+                    key,
+                    f"conflicting labels {first!r} and {row['label']!r} in "
+                    + " and ".join(map(repr, paths)),
+                )
+    return rows, conflicts, labels
 
 
 def _stem(row, digits):

@@ -5,6 +5,8 @@ import dataclasses
 import os
 import re
 
+from dvdgan_tf.datasets.folders import files, not_a_video
+
 # Names of splits as folders have them, and as TFDS has them.
 SPLITS = {
     "train": "train",
@@ -16,11 +18,6 @@ SPLITS = {
     "test": "test",
     "testing": "test",
 }
-# Often beside videos, and never one.
-_NOT_VIDEOS = (
-    *(".txt", ".md", ".json", ".csv", ".xml", ".html", ".py", ".srt", ".vtt"),
-    *(".jpg", ".jpeg", ".png", ".webp", ".part"),
-)
 # Of a collection without classes.
 _NO_CLASS = "all"
 
@@ -93,9 +90,9 @@ def list_folder(source, label_pattern=None):
         FileNotFoundError: there is no such folder.
         ValueError: `label_pattern` is none, or has no group `label`.
     """
-    names = files(source)
+    names, skipped = files(source)
     find = _by_pattern(label_pattern) if label_pattern else _by_folder(source)
-    clips, skipped = [], []
+    clips = []
     for name in names:
         found = not_a_video(name) or find(name)
         if isinstance(found, str):
@@ -246,50 +243,6 @@ def _by_pattern(label_pattern):
         return match["label"], split_named(split or "train", name)
 
     return find
-
-
-def files(source):
-    """Paths of all files relative to `source`, with "/", sorted.
-
-    Hidden folders are left out; links are followed.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-    """
-    if not os.path.isdir(source):
-        raise FileNotFoundError(
-            f"There is no folder {source!r}; it is expected to hold the video "
-            "files."
-        )
-    names, seen = [], set()
-
-    def fail(error):
-        raise error
-
-    for folder, folders, here in os.walk(
-        source, onerror=fail, followlinks=True
-    ):
-        real = os.path.realpath(folder)
-        if real in seen:  # A link that leads back.
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        relative = os.path.relpath(folder, source).replace(os.sep, "/")
-        prefix = "" if relative == "." else relative + "/"
-        names += [prefix + name for name in here]
-    return sorted(names)
-
-
-def not_a_video(name):
-    """Why a file is not worth opening; None if it is."""
-    base = name.rsplit("/", 1)[-1]
-    if base.startswith("."):
-        return "hidden file"
-    extension = os.path.splitext(base)[1].lower()
-    if extension in _NOT_VIDEOS:
-        return f"not a video ({extension})"
-    return None
 
 
 def _unusable(label):

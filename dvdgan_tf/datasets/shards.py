@@ -13,12 +13,16 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.data.index import Index
-from dvdgan_tf.data.isolated import IsolatedDecoder
+from dvdgan_tf.data.isolated import CannotReadError, IsolatedDecoder
 from dvdgan_tf.data.records import FOOTER_BYTES, HEADER_BYTES
 
 
 class CannotWriteError(OSError):
-    """A shard cannot be made: no room, no right, or a file that changed."""
+    """A shard cannot be made here and now, whatever is in its videos.
+
+    There is no room, or no right to write, a video has changed, or the drive
+    that it is on fails.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +35,15 @@ class Shard:
     Attributes:
         stem: path of the file without extension.
         clips: tuple of `Clip`.
-        sizes: tuple of the sizes of their files in bytes.
+        files: tuple of (bytes, time of change in ns) of their files as they
+            were when listed; None for what is not there.
         class_names: tuple of str, in the order of the labels.
         preparation: a `Preparation`.
     """
 
     stem: str
     clips: tuple
-    sizes: tuple
+    files: tuple
     class_names: tuple
     preparation: object
 
@@ -59,7 +64,7 @@ class Shard:
         return cls(
             os.path.join(work_dir, f"{split}-{digest}"),
             tuple(clips),
-            tuple(file[0] for file in files),
+            tuple(files),
             tuple(class_names),
             preparation,
         )
@@ -103,7 +108,8 @@ class WriteShard(beam.DoFn):
         """Makes the shard unless it is there.
 
         Raises:
-            CannotWriteError: there is no room, or no right to write.
+            CannotWriteError: see there.
+            ChildProcessError: the decoding process cannot be started.
         """
         if shard.done():
             return
@@ -111,6 +117,8 @@ class WriteShard(beam.DoFn):
             self._write(shard)
         except (ChildProcessError, CannotWriteError):
             raise
+        except CannotReadError as error:
+            raise CannotWriteError(str(error)) from error
         except (OSError, tf.errors.OpError) as error:
             folder = os.path.dirname(shard.stem)
             raise _cannot_write(folder, error) from error
@@ -124,8 +132,10 @@ class WriteShard(beam.DoFn):
                 tf.io.TFRecordWriter(partial) as writer,
                 _decoder(shard.preparation) as decoder,
             ):
-                for clip in shard.clips:
+                for clip, file in zip(shard.clips, shard.files, strict=True):
+                    _check_unchanged(clip, file)
                     self._add(clip, shard, decoder, writer, report)
+                    _check_unchanged(clip, file)
             tf.io.gfile.rename(partial, shard.path, overwrite=True)
         except BaseException:
             if tf.io.gfile.exists(partial):
@@ -136,7 +146,6 @@ class WriteShard(beam.DoFn):
         _write_text(shard.report_path, json.dumps(report))
 
     def _add(self, clip, shard, decoder, writer, report):
-        _check_unchanged(clip, shard)
         records = len(report["records"])
         label = shard.class_names.index(clip.label)
         for piece in decoder.pieces(clip.path):
@@ -156,7 +165,6 @@ class WriteShard(beam.DoFn):
             payload = example.SerializeToString(deterministic=True)
             writer.write(payload)
             report["records"].append([label, frames, len(payload)])
-        _check_unchanged(clip, shard)
         written = len(report["records"]) > records
         report["written"] += written
         if decoder.reason:
@@ -164,10 +172,9 @@ class WriteShard(beam.DoFn):
             report[outcome].append([_utf8(clip.name), decoder.reason])
 
 
-def _check_unchanged(clip, shard):
+def _check_unchanged(clip, file):
     """A file may have been replaced, or its drive unmounted, since listed."""
-    size = shard.sizes[shard.clips.index(clip)]
-    if _size_and_time(clip.path)[0] != size:
+    if _size_and_time(clip.path) != file:
         raise CannotWriteError(
             f"The file {_utf8(clip.path)!r} has changed or gone since the "
             "files were listed; start again when it is complete."

@@ -11,6 +11,7 @@ import pytest
 import videos
 from PIL import Image
 
+from dvdgan_tf.data import isolated
 from dvdgan_tf.data.isolated import IsolatedDecoder
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -65,6 +66,24 @@ def test_pieces(video):
 def test_pieces_of_whole_length_have_no_empty_one_behind(video):
     pieces, _ = read(video, max_frames_per_piece=10)
     assert [len(piece.frames) for piece in pieces] == [10, 10]
+
+
+def test_a_piece_ends_where_its_bytes_are_many(tmp_path, monkeypatch):
+    path = tmp_path / "a.mkv"
+    videos.write(path, videos.noise(60))
+    (whole,), _ = read(path)
+    size = max(map(len, whole.frames))
+    monkeypatch.setattr(isolated, "_MAX_PIECE_BYTES", 5 * size)
+    pieces, _ = read(path, min_frames=60)
+    assert len(pieces) > 8
+    assert [frame for p in pieces for frame in p.frames] == whole.frames
+    counts = [len(piece.frames) for piece in pieces]
+    assert [piece.start for piece in pieces] == [
+        sum(counts[:i]) for i in range(len(counts))
+    ]
+    assert all(sum(map(len, p.frames)) < 6 * size for p in pieces)
+    assert all(sum(map(len, p.frames)) >= 5 * size for p in pieces[:-1])
+    assert read(path, min_frames=61)[0] == []
 
 
 @pytest.mark.parametrize("height, width", [(36, 64), (65, 33), (8, 9)])

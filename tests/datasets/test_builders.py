@@ -11,12 +11,12 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import videos
 from apache_beam.options.pipeline_options import PipelineOptions
+from data.decoders import run_instead
 from PIL.Image import BILINEAR
 
 from dvdgan_tf.data.index import Index
 from dvdgan_tf.datasets import shards
 from dvdgan_tf.datasets.builder import Preparation
-from dvdgan_tf.datasets.kinetics600 import Kinetics600
 from dvdgan_tf.datasets.video_folder import VideoFolder
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data"
@@ -60,66 +60,6 @@ class VideoFolderTest(tfds.testing.DatasetBuilderTestCase):
     def _make_builder(self, config=None):
         how = Preparation(short_side=16)
         return VideoFolder(data_dir=self.tmp_dir, preparation=how)
-
-
-class Kinetics600Test(tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = Kinetics600
-    SPLITS = {"train": 2, "validation": 1}  # noqa: RUF012
-
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tfds.testing.make_tmp_dir()
-        kinetics(cls.EXAMPLE_DIR)
-        super().setUpClass()
-
-    def _make_builder(self, config=None):
-        how = Preparation(short_side=16)
-        return Kinetics600(data_dir=self.tmp_dir, preparation=how)
-
-
-def kinetics(folder):
-    """Both layouts of the downloaders, one clip missing."""
-    for name in (
-        "train/a b/-x_000001_000011.mp4",  # an id may begin with a dash
-        "train/y_000002_000012.mkv",
-        "validate/z_3_13.mp4",
-        "train/unknown_000001_000011.mp4",
-    ):
-        path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        videos.write(path, videos.numbered(8), "libx264", "yuv420p")
-    header = "label,youtube_id,time_start,time_end,split\n"
-    with open(os.path.join(folder, "train.csv"), "w") as file:
-        file.write(f"{header}a b,-x,1,11,train\nc,y,2.0,12.0,train\n")
-        file.write("d,gone,5,15,train\n")
-    with open(os.path.join(folder, "validate.csv"), "w") as file:
-        file.write(f"{header}c,z,3,13,validate\n")
-
-
-def test_kinetics_labels_and_missing_clips(tmp_path):
-    kinetics(tmp_path / "k")
-    builder = Kinetics600(
-        data_dir=str(tmp_path / "data"),
-        preparation=Preparation(sources=(str(tmp_path / "k"),)),
-    )
-    listing, _ = builder.plan()
-    assert {(c.name, c.label, c.split) for c in listing.clips} == {
-        ("-x_000001_000011", "a b", "train"),
-        ("y_000002_000012", "c", "train"),
-        ("z_000003_000013", "c", "validation"),
-    }
-    assert listing.class_names == ["a b", "c", "d"]
-    assert listing.skipped == [("gone_000005_000015", "missing")]
-
-
-def test_kinetics_without_annotations(tmp_path):
-    (tmp_path / "x_000001_000011.mp4").touch()
-    builder = Kinetics600(
-        data_dir=str(tmp_path / "data"),
-        preparation=Preparation(sources=(str(tmp_path),)),
-    )
-    with pytest.raises(FileNotFoundError, match=r"train\.csv"):
-        builder.plan()
 
 
 @pytest.fixture(scope="module")
@@ -249,34 +189,66 @@ def test_no_clips(tmp_path):
         prepare(tmp_path / "data", sources=(str(tmp_path),))
 
 
-def test_a_file_that_changes_meanwhile_is_not_stored(tmp_path):
+def grow(path):
+    with open(path, "ab") as file:
+        file.write(b"more")
+
+
+def replace(path):
+    """Another of the same size."""
+    status = os.stat(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
+
+
+@pytest.mark.parametrize("change", [grow, replace, os.remove])
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_file_that_changes_meanwhile_is_not_stored(
+    tmp_path, monkeypatch, change, when
+):
     source = tmp_path / "clips"
     videos.tree(source, clips=1)
     how = Preparation(sources=(str(source),), short_side=16)
     builder = VideoFolder(data_dir=str(tmp_path / "data"), preparation=how)
     shard = builder.plan()[1]["train"][0]
     shards.make_folder(builder.work_dir)
-    with open(shard.clips[0].path, "ab") as file:
-        file.write(b"more")
+    path = shard.clips[0].path
+    if when == "before":
+        change(path)
+    else:
+        decoded = shards.IsolatedDecoder.pieces
+
+        def pieces(decoder, path):
+            yield from decoded(decoder, path)
+            change(path)
+
+        monkeypatch.setattr(shards.IsolatedDecoder, "pieces", pieces)
     with pytest.raises(shards.CannotWriteError, match=r"0\.mp4' has changed"):
         shards.WriteShard(builder.info.features).process(shard)
     assert os.listdir(builder.work_dir) == []
 
 
-def test_kinetics_sidecars_and_copies_of_annotations(tmp_path):
-    source = tmp_path / "k"
-    kinetics(source)
-    (source / "train" / "y_000002_000012.jpg").write_bytes(b"x")
-    os.makedirs(source / "annotations")
-    shutil.copy(source / "train.csv", source / "annotations")
-    builder = Kinetics600(
-        data_dir=str(tmp_path / "data"),
-        preparation=Preparation(sources=(str(source),)),
+def test_a_drive_that_fails_stops_the_shard(tmp_path, monkeypatch):
+    source = tmp_path / "clips"
+    videos.tree(source, clips=1)
+    run_instead(
+        monkeypatch,
+        """if True:
+        import errno
+        from dvdgan_tf import video_reading
+        from dvdgan_tf.data import decode_worker
+        def fail(path, *_, **__):
+            raise OSError(errno.EIO, "the drive fails")
+        video_reading.open = fail
+        decode_worker.main()
+        """,
     )
-    listing, _ = builder.plan()
-    assert len(listing.clips) == 3
-    assert len(listing.skipped) == 1
-    assert not any(clip.path.endswith(".jpg") for clip in listing.clips)
+    with pytest.raises(shards.CannotWriteError, match="the drive fails"):
+        prepare(tmp_path / "data", sources=(str(source),))
+    work = tmp_path / "data" / "video_folder.work"
+    assert os.listdir(work) == []
+    monkeypatch.undo()
+    builder = prepare(tmp_path / "data", sources=(str(source),))
+    assert builder.info.splits["train"].num_examples == 2
 
 
 def test_full_disk_is_one_sentence_and_leaves_no_partial_file(

@@ -63,6 +63,7 @@ def test_what_is_left_out_is_named(tmp_path):
         tmp_path, "a/1.mp4", "a/._1.mp4", "a/n.TXT", "b.mp4", ".git/c.mp4"
     )
     assert listing.list_folder(source).skipped == [
+        (".git", "hidden folder"),
         ("a/._1.mp4", "hidden file"),
         ("a/n.TXT", "not a video (.txt)"),
         ("b.mp4", "beside the class folders, in none of them"),
@@ -84,10 +85,41 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     make(tmp_path / "elsewhere", "2.mp4")
     os.symlink(tmp_path / "elsewhere", tmp_path / "set" / "b")
     os.symlink(tmp_path / "set", tmp_path / "set" / "a" / "again")
-    assert {c.name for c in listing.list_folder(source).clips} == {
-        "a/1.mp4",
-        "b/2.mp4",
+    os.symlink(tmp_path / "set" / "a", tmp_path / "set" / "a" / "self")
+    listed = listing.list_folder(source)
+    assert {c.name for c in listed.clips} == {"a/1.mp4", "b/2.mp4"}
+    assert listed.skipped == [
+        ("a/again", "a link back to a folder that it is in"),
+        ("a/self", "a link back to a folder that it is in"),
+    ]
+
+
+def test_several_links_to_one_folder(tmp_path):
+    source = make(tmp_path / "set", "a/1.mp4", "c/x/3.mp4")
+    make(tmp_path / "elsewhere", "deep/2.mp4")
+    for name in ("b", "d"):
+        os.symlink(tmp_path / "elsewhere", tmp_path / "set" / name)
+    os.symlink("../c", tmp_path / "set" / "a" / "other")
+    listed = listing.list_folder(source)
+    assert found(listed) == {
+        ("a/1.mp4", "a", "train"),
+        ("a/other/x/3.mp4", "a", "train"),
+        ("b/deep/2.mp4", "b", "train"),
+        ("c/x/3.mp4", "c", "train"),
+        ("d/deep/2.mp4", "d", "train"),
     }
+    assert not listed.skipped
+
+
+def test_links_across_end(tmp_path):
+    source = make(tmp_path, "a/1.mp4", "b/2.mp4")
+    os.symlink("../b", tmp_path / "a" / "b")
+    os.symlink("../a", tmp_path / "b" / "a")
+    listed = listing.list_folder(source)
+    assert {c.name for c in listed.clips} == {
+        *("a/1.mp4", "a/b/2.mp4", "b/2.mp4", "b/a/1.mp4"),
+    }
+    assert [name for name, _ in listed.skipped] == ["a/b/a", "b/a/b"]
 
 
 def test_labels_from_names(tmp_path):

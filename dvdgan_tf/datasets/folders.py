@@ -1,0 +1,70 @@
+"""Which files a folder holds."""
+
+import os
+
+# Often beside videos, and never one.
+_NOT_VIDEOS = (
+    *(".txt", ".md", ".json", ".csv", ".xml", ".html", ".py", ".srt", ".vtt"),
+    *(".jpg", ".jpeg", ".png", ".webp", ".part"),
+)
+
+
+def files(source):
+    """Finds all files in a folder and in its folders.
+
+    Links are followed, also several to one folder, but not in circles.
+
+    Args:
+        source: folder.
+
+    Returns:
+        The files' paths relative to `source`, with "/", sorted; and a list of
+        (path, reason) of the folders left out.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        OSError: a folder in it cannot be read.
+    """
+    if not os.path.isdir(source):
+        raise FileNotFoundError(
+            f"There is no folder {source!r}; it is expected to hold the video "
+            "files."
+        )
+    source = os.fspath(source)
+    names, skipped = [], []
+    above = {source: (os.path.realpath(source),)}  # itself included
+
+    def fail(error):
+        raise error
+
+    for folder, folders, here in os.walk(
+        source, onerror=fail, followlinks=True
+    ):
+        relative = os.path.relpath(folder, source).replace(os.sep, "/")
+        prefix = "" if relative == "." else relative + "/"
+        names += [prefix + name for name in here]
+        parents, kept = above.pop(folder), []
+        for name in sorted(folders):
+            path = os.path.join(folder, name)
+            real = os.path.realpath(path)
+            if name.startswith("."):
+                skipped.append((prefix + name, "hidden folder"))
+            elif real in parents:
+                reason = "a link back to a folder that it is in"
+                skipped.append((prefix + name, reason))
+            else:
+                kept.append(name)
+                above[path] = (*parents, real)
+        folders[:] = kept
+    return sorted(names), skipped
+
+
+def not_a_video(name):
+    """Why a file is not worth opening; None if it is."""
+    base = name.rsplit("/", 1)[-1]
+    if base.startswith("."):
+        return "hidden file"
+    extension = os.path.splitext(base)[1].lower()
+    if extension in _NOT_VIDEOS:
+        return f"not a video ({extension})"
+    return None
