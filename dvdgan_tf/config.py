@@ -9,6 +9,9 @@ import gin
 # What gin files may name is registered where it is defined.
 import dvdgan_tf.data.digits
 import dvdgan_tf.data.tfds_videos
+import dvdgan_tf.evaluation.evaluator
+import dvdgan_tf.evaluation.measures
+import dvdgan_tf.features.c3d
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
 import dvdgan_tf.training.loop  # noqa: F401

@@ -64,6 +64,17 @@ class MovingDigits:
         self._labels = labels
         self._digit_size = digit_size
 
+    def describe(self):
+        """All that its clips depend on, but for the seed; a JSON-able dict."""
+        return {
+            "dataset": "moving_digits",
+            "split": "train",
+            "records": self.num_examples,
+            "digit_size": self._digit_size,
+            "resolution": self.resolution,
+            "num_frames": self.num_frames,
+        }
+
     def prepare(self):
         """Nothing to do: clips are rendered when they are read."""
 

@@ -12,6 +12,7 @@ Where the examples come from is a source, any object that has
     prepare()       does what takes long, such as decoding; called once
     num_examples    int, N; this and what follows only once prepared
     label_counts    integer array [classes], the number of clips in each
+    describe()      -> dict for JSON: all that the clips depend on
     load(index, seed) -> (uint8 [T, resolution, resolution, 3], int32 [])
 
 `load` runs inside `tf.data.Dataset.map`: `index` is an int64 scalar in

@@ -1,5 +1,6 @@
 """Clips from a dataset of videos in the format of TensorFlow Datasets."""
 
+import hashlib
 import os
 
 import gin
@@ -95,6 +96,27 @@ class TfdsVideos:
             if self._label_key
             else ["all"]
         )
+
+    def describe(self):
+        """All that its clips depend on, but for the seed; a JSON-able dict.
+
+        Known once prepared.
+        """
+        files = hashlib.sha256()
+        for column in (self._shards, self._offsets, self._frame_counts):
+            files.update(np.ascontiguousarray(column).tobytes())
+        return {
+            "dataset": self._builder.info.full_name,
+            "split": "+".join(self._splits),
+            "records": self.num_examples,
+            "records_digest": files.hexdigest()[:16],
+            "video_feature": self._video_key,
+            "resolution": self.resolution,
+            "num_frames": self.num_frames,
+            "stride": self._stride,
+            "fit": self._fit,
+            "flip": self._flip,
+        }
 
     def prepare(self):
         """Reads the index, or makes it, and counts the clips.

@@ -1,0 +1,295 @@
+"""Measures checkpoints, or clips of others, by a protocol."""
+
+import dataclasses
+
+import gin
+import numpy as np
+
+from dvdgan_tf.evaluation import references
+from dvdgan_tf.evaluation.activations import measure
+from dvdgan_tf.evaluation.clips import GeneratedClips, RealClips
+from dvdgan_tf.evaluation.folder import FolderClips
+from dvdgan_tf.evaluation.generators import CheckpointedGenerator
+
+
+@gin.register
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """All that determines a number, but for the clips measured.
+
+    Attributes:
+        name: what its results are called.
+        network: factory of the feature network (see `features`).
+        measures: functions of `measures`.
+        num_clips: generated clips.
+        num_real_clips: clips of the reference; None: each clip of the dataset
+            once.
+        num_frames: the first that many frames of each clip are measured;
+            None: all that the dataset is configured to have.
+        quantize: whether generated clips are rounded to 256 values first.
+        truncations: what z is multiplied by, each a result of its own.
+        repeats: with how many draws of generated clips it is repeated.
+        standing_statistics_batches: for the averaged generator's batch norm;
+            of `batch_size` samples.
+        batch_size: clips at a time over all replicas.
+        seed: of the clips' choice; repeats take those that follow.
+        keep_features: clips whose features are kept in memory, for measures
+            that need more than mean and covariance.
+    """
+
+    name: str
+    network: object
+    measures: tuple
+    num_clips: int
+    num_real_clips: int | None = None
+    num_frames: int | None = None
+    quantize: bool = True
+    truncations: tuple = (1.0,)
+    repeats: int = 1
+    standing_statistics_batches: int = 16
+    batch_size: int = 8
+    seed: int = 0
+    keep_features: int = 10_000
+
+    def __post_init__(self):
+        for name in ("num_clips", "repeats", "batch_size", "keep_features"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Protocol.{name} must be at least 1. Received: "
+                    f"{getattr(self, name)}."
+                )
+        if not all(0 < level <= 1 for level in self.truncations):
+            raise ValueError(
+                "Protocol.truncations must be above 0 and at most 1. Received: "
+                f"{self.truncations}."
+            )
+
+
+@gin.configurable
+class Evaluator:
+    """Measures clips against those of a dataset.
+
+    Args:
+        strategy: a `tf.distribute.Strategy` of one process.
+        example: `data.pipeline.example`.
+        dataset: factory of the real clips (see `data.pipeline`).
+        generator: class or factory of G, called with (num_classes, name).
+        protocol: factory of the `Protocol`.
+        num_classes: of G; the dataset's own number by default.
+        cache_dir: folder of reference statistics.
+
+    Raises:
+        ValueError: the protocol does not fit the strategy, the network or
+            the clips.
+        OSError: data or network cannot be read.
+    """
+
+    def __init__(
+        self,
+        strategy,
+        example,
+        dataset=gin.REQUIRED,
+        generator=gin.REQUIRED,
+        protocol=gin.REQUIRED,
+        num_classes=None,
+        cache_dir=gin.REQUIRED,
+    ):
+        self.strategy = strategy
+        self.protocol = protocol()
+        self._make_generator = generator
+        self._num_classes = num_classes
+        self._cache_dir = cache_dir
+        replicas = strategy.num_replicas_in_sync
+        if self.protocol.batch_size % replicas:
+            raise ValueError(
+                f"Protocol.batch_size must be a multiple of the {replicas} "
+                f"replicas. Received: {self.protocol.batch_size}."
+            )
+        self.source = dataset()
+        self._check_frames(self.source.num_frames, "NUM_FRAMES")
+        with strategy.scope():
+            self.network = self.protocol.network()
+        self._check_network()
+        self.source.prepare()
+        self._real = RealClips(
+            self.source,
+            example,
+            self.protocol.num_real_clips,
+            self.protocol.seed,
+        )
+        self._generator = None
+
+    @property
+    def num_frames(self):
+        """Frames of each clip that are measured."""
+        return self.protocol.num_frames or self.source.num_frames
+
+    def _check_frames(self, available, what):
+        if available < self.num_frames:
+            raise ValueError(
+                f"The protocol {self.protocol.name!r} measures "
+                f"{self.num_frames} frames, and {what} is {available}; use a "
+                "protocol for as many, such as that of gin/fvd.gin."
+            )
+
+    def _check_network(self):
+        """One clip, so that a wrong size is one sentence."""
+        size = self.source.resolution
+        clip = np.zeros([1, self.num_frames, size, size, 3], np.uint8)
+        self.network.preprocess(clip)
+
+    def reference(self):
+        """`Activations` of the real clips, computed once for all runs."""
+        facts = self._facts() | {"real_seed": self.protocol.seed}
+        return references.load_or_compute(
+            facts,
+            self.network.outputs,
+            self._cache_dir,
+            lambda: self._measure(self._real, "real"),
+        )
+
+    def evaluate_checkpoint(self, path, step):
+        """Measures a checkpoint at all levels of truncation.
+
+        Args:
+            path: of the checkpoint.
+            step: its step.
+
+        Returns:
+            List of results, dicts; see `_rows`.
+
+        Raises:
+            ValueError: it is of another model, or cannot be read.
+        """
+        real = self.reference()
+        if self._generator is None:
+            classes = self._num_classes or len(self.source.class_names)
+            with self.strategy.scope():
+                self._generator = CheckpointedGenerator(
+                    self._make_generator, classes
+                )
+            self._check_frames(
+                self._generator.network.num_frames, "Generator.num_frames"
+            )
+        rows = []
+        for level in self.protocol.truncations:
+            # Again for each level: standing statistics run power iterations.
+            self._generator.restore(path)
+            clips = [
+                self._generated(level, self.protocol.seed + repeat)
+                for repeat in range(self.protocol.repeats)
+            ]
+            self._generator.standing_statistics(
+                clips[0],
+                self.strategy,
+                self.protocol.batch_size,
+                self.protocol.standing_statistics_batches,
+            )
+            facts = {"checkpoint": path, "step": step, "truncation": level}
+            rows += self._rows(real, clips, facts)
+        return rows
+
+    def _generated(self, level, seed):
+        return GeneratedClips(
+            self._generator.network,
+            self.protocol.num_clips,
+            self.source.label_counts,
+            level,
+            seed,
+        )
+
+    def evaluate_folder(self, path):
+        """Measures clips that somebody else has made.
+
+        Args:
+            path: folder or file, see `FolderClips`.
+
+        Returns:
+            List of results, dicts; see `_rows`.
+
+        Raises:
+            ValueError: there are no such clips.
+        """
+        clips = FolderClips(
+            path,
+            self.num_frames,
+            self.protocol.num_clips,
+            self.source.class_names,
+        )
+        facts = {
+            "checkpoint": path,
+            "step": None,
+            "truncation": 1.0,
+            "skipped": clips.skipped,
+        }
+        return self._rows(self.reference(), [clips], facts)
+
+    def _measure(self, clips, title):
+        return measure(
+            clips,
+            self.network,
+            self.strategy,
+            self.protocol.batch_size,
+            self.num_frames,
+            self.protocol.quantize,
+            self.protocol.keep_features,
+            title,
+        )
+
+    def _facts(self):
+        """All that a number depends on, but for whose clips they are."""
+        return self.source.describe() | {
+            "frames": self.num_frames,
+            "quantized": self.protocol.quantize,
+            "real_clips": self._real.num_clips,
+            "network": self.network.name,
+            "network_checksum": self.network.checksum,
+            "preprocessing": self.network.preprocessing,
+        }
+
+    def _rows(self, real, repeats, facts):
+        """Measures clips and says how.
+
+        Args:
+            real: `Activations` of the reference.
+            repeats: clips, one set for each repeat.
+            facts: dict of what is measured.
+
+        Returns:
+            A list of one dict for each metric: `metric` is "protocol/name",
+            `value` the mean over repeats, `standard_error` that mean's, or
+            without repeats the estimate's, if it is known.
+        """
+        measured = {}
+        for repeat, clips in enumerate(repeats):
+            title = f"{facts['checkpoint']} {repeat + 1}/{len(repeats)}"
+            fake = self._measure(clips, title)
+            for function in self.protocol.measures:
+                for name, result in function(real, fake).items():
+                    measured.setdefault(name, []).append(result)
+        facts = facts | self._facts()
+        facts["clips"] = repeats[0].num_clips
+        facts["repeats"] = len(repeats)
+        facts["seed"] = self.protocol.seed
+        return [
+            {
+                "metric": f"{self.protocol.name}/{name}",
+                **_summary(results, self.source.class_names),
+                **facts,
+            }
+            for name, results in measured.items()
+        ]
+
+
+def _summary(results, class_names):
+    values = np.array([result.value for result in results], np.float64)
+    error = results[0].standard_error
+    if len(values) > 1:
+        error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    summary = {"value": float(values.mean()), "standard_error": error}
+    if results[0].by_class:
+        summary["by_class"] = {
+            class_names[label]: value
+            for label, value in results[0].by_class.items()
+        }
+    return summary

@@ -1,0 +1,199 @@
+"""Clips that others have made: arrays, video files, folders of frames."""
+
+import itertools
+import os
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from PIL import Image
+
+from dvdgan_tf import video_io, video_reading
+
+_ARRAYS = (".npy", ".npz")
+_IMAGES = (".png", ".jpg", ".jpeg")
+
+
+class FolderClips:
+    """The clips in a folder, or in one array; see `clips` for what it is.
+
+    A folder holds video files, folders of numbered PNG or JPEG frames, or
+    both, at any depth; in order of their paths. An array is a file `.npy`, or
+    `.npz` with one array in it, [N, T, H, W, 3], uint8 or float in [-1, 1].
+    Clips are labelled by the name of the folder that they are in where that
+    is a class, else 0. Video files are lossy: they move every metric.
+
+    Args:
+        path: of the folder or the array.
+        num_frames: the first that many frames of each are taken.
+        num_clips: at most that many are taken; if there are fewer, a warning
+            says so.
+        class_names: list of str.
+
+    Attributes:
+        num_clips: how many there are.
+        num_frames: as given.
+        skipped: {name: reason} of what is no such clip.
+
+    Raises:
+        FileNotFoundError: there is no such path.
+        ValueError: there is no clip in it, or not all are of one size.
+    """
+
+    def __init__(self, path, num_frames, num_clips, class_names):
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"There are no clips at {path!r}.")
+        self.num_frames = num_frames
+        self.skipped = {}
+        self._array = _array(path, num_frames) if path_is_array(path) else None
+        if self._array is not None:
+            self._items = list(range(len(self._array)))[:num_clips]
+            self._labels = np.zeros(len(self._items), np.int32)
+        else:
+            found = self._usable(path, num_clips)
+            self._items = found
+            self._labels = np.array(
+                [_label(item, class_names) for item in found], np.int32
+            )
+        self.num_clips = len(self._items)
+        if not self._items:
+            reasons = "; ".join(f"{k}: {v}" for k, v in self.skipped.items())
+            raise ValueError(
+                f"There is no clip of {num_frames} frames in {path!r}"
+                f"{' (' + reasons[:300] + ')' if reasons else ''}."
+            )
+        if self.skipped or self.num_clips < num_clips:
+            logging.warning(
+                "%r has %d clips of the %d that the protocol takes; %d were "
+                "left out.",
+                path,
+                self.num_clips,
+                num_clips,
+                len(self.skipped),
+            )
+
+    def inputs(self):
+        """See `clips`."""
+        shape = self._read(self._items[0]).shape
+
+        def clips():
+            for item, label in zip(self._items, self._labels, strict=True):
+                yield self._read(item), label
+
+        return tf.data.Dataset.from_generator(
+            clips,
+            output_signature=(
+                tf.TensorSpec(shape, tf.uint8),
+                tf.TensorSpec([], tf.int32),
+            ),
+        )
+
+    def videos(self, inputs, labels):
+        """See `clips`."""
+        del labels
+        return inputs
+
+    def _usable(self, path, num_clips):
+        usable, first = [], None
+        for item in _items(path):
+            if len(usable) == num_clips:
+                break
+            try:
+                clip = self._read(item)
+            except (OSError, ValueError) as error:
+                self.skipped[os.path.relpath(item, path)] = str(error)
+                continue
+            first = first or clip.shape
+            if clip.shape != first:
+                raise ValueError(
+                    f"The clips in {path!r} must be of one size; {item!r} is "
+                    f"{list(clip.shape[1:3])} and the first is "
+                    f"{list(first[1:3])}."
+                )
+            usable.append(item)
+        return usable
+
+    def _read(self, item):
+        """One clip, uint8 [T, H, W, 3]."""
+        if self._array is not None:
+            clip = self._array[item][: self.num_frames]
+            return clip if clip.dtype == np.uint8 else video_io.to_uint8(clip)
+        frames = _images(item) if os.path.isdir(item) else _video(item)
+        clip = list(itertools.islice(frames, self.num_frames))
+        if len(clip) < self.num_frames:
+            raise ValueError(f"only {len(clip)} frames")
+        return np.stack(clip)
+
+
+def path_is_array(path):
+    """Whether a path is that of an array."""
+    return os.path.isfile(path) and path.endswith(_ARRAYS)
+
+
+def _array(path, num_frames):
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if path.endswith(".npz"):
+            with array as arrays:
+                (name,) = arrays.files
+                array = arrays[name]
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path!r} cannot be read as one array of clips: {error}"
+        ) from error
+    good = array.dtype == np.uint8 or np.issubdtype(array.dtype, np.floating)
+    if array.ndim != 5 or array.shape[-1] != 3 or not good:
+        raise ValueError(
+            f"{path!r} must hold uint8 or float [N, T, H, W, 3]. Received: "
+            f"{array.dtype} {list(array.shape)}."
+        )
+    if array.shape[1] < num_frames:
+        raise ValueError(
+            f"The clips in {path!r} have {array.shape[1]} frames; the protocol "
+            f"takes {num_frames}."
+        )
+    if array.dtype != np.uint8 and len(array):
+        low, high = float(array[0].min()), float(array[0].max())
+        # Written so that NaN is refused, too.
+        if not (low >= -1.01 and high <= 1.01):
+            raise ValueError(
+                f"Float clips must be in [-1, 1]. Received: {path!r} with "
+                f"values from {low:g} to {high:g}."
+            )
+    return array
+
+
+def _items(path):
+    """Video files and folders of frames, in order of their paths."""
+    found = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [name for name in names if not name.startswith(".")]
+        if any(name.lower().endswith(_IMAGES) for name in names):
+            found.append(folder)
+        found += [
+            os.path.join(folder, name)
+            for name in names
+            if not name.lower().endswith((*_IMAGES, ".json", ".txt", ".csv"))
+        ]
+    return sorted(found)
+
+
+def _images(folder):
+    names = (n for n in os.listdir(folder) if n.lower().endswith(_IMAGES))
+    for name in sorted(names):
+        with Image.open(os.path.join(folder, name)) as image:
+            yield np.asarray(image.convert("RGB"))
+
+
+def _video(path):
+    try:
+        yield from video_reading.read_frames(path)
+    except video_reading.UnreadableVideoError as error:
+        raise ValueError(error.reason) from error
+
+
+def _label(item, class_names):
+    folder = os.path.basename(os.path.dirname(item))
+    return class_names.index(folder) if folder in class_names else 0

@@ -1,0 +1,86 @@
+"""The averaged generator of a run's checkpoint, ready to sample."""
+
+import os
+import re
+
+import tensorflow as tf
+
+from dvdgan_tf import named_variables
+
+_CHECKPOINT = re.compile(r"(step-(\d+))\.index")
+
+
+def checkpoints(workdir):
+    """The checkpoints of a run, oldest first.
+
+    Args:
+        workdir: the run's folder.
+
+    Returns:
+        {step: path}.
+    """
+    folder = os.path.join(workdir, "ckpt")
+    names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+    found = [match for name in names if (match := _CHECKPOINT.fullmatch(name))]
+    found.sort(key=lambda match: int(match[2]))
+    return {int(m[2]): os.path.join(folder, m[1]) for m in found}
+
+
+class CheckpointedGenerator:
+    """A generator whose weights are those of one checkpoint after another.
+
+    To be constructed inside `strategy.scope()`.
+
+    Args:
+        make: class or factory of G, called with (num_classes, name).
+        num_classes: as in training.
+    """
+
+    def __init__(self, make, num_classes):
+        # The name under which the trainer stores the average.
+        self.network = make(num_classes=num_classes, name="ema_generator")
+        self.network.build()
+        self._variables = {v.path: v for v in self.network.variables}
+        self._checkpoint = named_variables.checkpoint_of(self._variables)
+
+    def restore(self, path):
+        """Takes the averaged weights of a checkpoint.
+
+        Args:
+            path: of the checkpoint.
+
+        Raises:
+            ValueError: it is of another model, or cannot be read.
+        """
+        named_variables.restore(
+            self._checkpoint, self._variables, path, all_of_it=False
+        )
+
+    def standing_statistics(self, clips, strategy, batch_size, num_batches):
+        """Takes the batch norm statistics over samples [BigGAN].
+
+        Args:
+            clips: `clips.GeneratedClips` of this generator: the statistics
+                hold for its truncation and labels.
+            strategy: a `tf.distribute.Strategy`.
+            batch_size: over all replicas.
+            num_batches: over which the statistics are averaged.
+        """
+        inputs = (
+            # Negative numbers: draws that no measured clip makes.
+            tf.data.Dataset.range(num_batches * batch_size)
+            .map(lambda number: clips.draw(-1 - number))
+            .batch(batch_size, drop_remainder=True)
+        )
+
+        @tf.autograph.experimental.do_not_convert
+        def on_replica(z, y, n):
+            self.network.accumulate_standing_statistics(z, y, n)
+
+        @tf.function
+        def step(z, y, n):
+            strategy.run(on_replica, args=(z, y, n))
+
+        batches = strategy.experimental_distribute_dataset(inputs)
+        for n, (z, y) in enumerate(batches, start=1):
+            step(z, y, tf.constant(n, tf.float32))

@@ -1,0 +1,82 @@
+"""Activations of real clips, computed once and kept in a file."""
+
+import hashlib
+import io
+import json
+import os
+import uuid
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+from dvdgan_tf.evaluation.activations import Activations
+
+
+def load_or_compute(facts, outputs, cache_dir, compute):
+    """The activations that belong to some facts.
+
+    Args:
+        facts: JSON-able dict of all that the activations depend on: dataset,
+            split, windows, pre-processing, network. Other facts are another
+            file.
+        outputs: names of the network's outputs.
+        cache_dir: folder of the files; created if needed.
+        compute: makes the `Activations`, if there is no file.
+
+    Returns:
+        `Activations`.
+
+    Raises:
+        ValueError: the file there is damaged.
+        OSError: the cache cannot be written.
+    """
+    text = json.dumps(facts, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    parts = (facts["dataset"], facts["split"], facts["network"], digest[:16])
+    stem = "-".join(str(part) for part in parts if part)
+    path = os.path.join(cache_dir, f"{stem.replace('/', '_')}.npz")
+    if tf.io.gfile.exists(path):
+        return _load(path, outputs)
+    activations = compute()
+    arrays = activations.to_dict() | {"facts": np.array(text)}
+    _save(path, arrays)
+    return activations
+
+
+def _load(path, outputs):
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            data = io.BytesIO(file.read())
+        with np.load(data, allow_pickle=False) as arrays:
+            return Activations.from_dict(arrays, outputs)
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        ValueError,
+        tf.errors.OpError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(
+            f"The reference statistics {path!r} cannot be read "
+            f"({' '.join(str(error).split())}); delete the file, and it is "
+            "made again."
+        ) from error
+
+
+def _save(path, arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        tf.io.gfile.makedirs(os.path.dirname(path))
+        with tf.io.gfile.GFile(temporary, "wb") as file:
+            file.write(buffer.getvalue())
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except (OSError, tf.errors.OpError) as error:
+        raise OSError(
+            f"The reference statistics cannot be written to {path!r} "
+            f"({str(error).partition(chr(10))[0]}); choose another folder with "
+            "--gin_param=\"CACHE_DIR='/path'\"."
+        ) from error

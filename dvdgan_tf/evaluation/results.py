@@ -1,0 +1,104 @@
+"""Where results go: JSON lines, TensorBoard, and the best checkpoint."""
+
+import json
+import os
+
+import tensorflow as tf
+
+
+class Results:
+    """Writes the results of one folder.
+
+    Args:
+        workdir: the folder; `evaluations.jsonl` in it has one line for each
+            result. Of a run's checkpoints, the values are added to its
+            `metrics.jsonl` and event files, too.
+    """
+
+    def __init__(self, workdir):
+        self.workdir = workdir
+        self.path = os.path.join(workdir, "evaluations.jsonl")
+        self._writer = None
+
+    def rows(self):
+        """The lines that are there, dicts; cut off ones are left out."""
+        rows = []
+        if os.path.exists(self.path):
+            with open(self.path) as file:
+                for line in file:
+                    try:
+                        rows.append(json.loads(line))
+                    except ValueError:
+                        continue  # Killed while it was written.
+        return rows
+
+    def add(self, rows):
+        """Writes results.
+
+        Args:
+            rows: list of dicts, see `evaluator.Evaluator`.
+        """
+        _append(self.path, rows)
+        at_step = {
+            row["metric"]: row["value"]
+            for row in rows
+            if row["step"] is not None and row["truncation"] == 1.0
+        }
+        if not at_step:
+            return
+        step = rows[0]["step"]
+        line = {"step": step} | {
+            name: float(f"{value:.6g}") for name, value in at_step.items()
+        }
+        _append(os.path.join(self.workdir, "metrics.jsonl"), [line])
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(self.workdir)
+        with self._writer.as_default(step):
+            for name, value in at_step.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+
+    def keep_if_best(self, metric, lower_is_better=True):
+        """Copies the checkpoint of the newest result if it is the best.
+
+        Args:
+            metric: name of the result, such as
+                "fvd2048_16f/frechet_distance".
+            lower_is_better: which way is better.
+
+        Returns:
+            The folder of the copy if one was made, or None.
+        """
+        rows = [
+            row
+            for row in self.rows()
+            if row["metric"] == metric and row["truncation"] == 1.0
+        ]
+        sign = 1 if lower_is_better else -1
+        best = min(rows, key=lambda row: sign * row["value"])
+        if best is not rows[-1]:
+            return None
+        folder = os.path.join(self.workdir, "best", metric.replace("/", "_"))
+        new = f"{folder}.new"
+        if os.path.isdir(new):
+            tf.io.gfile.rmtree(new)
+        os.makedirs(new)
+        name = os.path.basename(best["checkpoint"])
+        for path in tf.io.gfile.glob(f"{best['checkpoint']}.*"):
+            tf.io.gfile.copy(path, os.path.join(new, os.path.basename(path)))
+        with open(os.path.join(new, "result.json"), "w") as file:
+            json.dump(best, file, indent=2)
+        # So that `tf.train.latest_checkpoint` finds it.
+        with open(os.path.join(new, "checkpoint"), "w") as file:
+            file.write(f'model_checkpoint_path: "{name}"\n')
+        if os.path.isdir(folder):
+            tf.io.gfile.rmtree(folder)
+        os.replace(new, folder)
+        return folder
+
+
+def _append(path, rows):
+    # One write: a training run adds lines to the same file.
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    with open(path, "a") as file:
+        file.write(text)
