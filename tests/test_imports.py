@@ -23,6 +23,7 @@ ALLOWED = {
     "networks": {"networks", "layers"},
     "data": {"data", "video_reading"},
     "datasets": {"datasets", "data"},
+    "features": {"features"},
     "training": {"training", "video_io"},
     "evaluation": {"evaluation", "video_io"},
     "video_io": set(),
@@ -80,6 +81,13 @@ def test_gin_only_where_something_is_registered(name):
     source = MODULES[name].read_text()
     registers = "@gin.register" in source or "@gin.configurable" in source
     assert imported == (registers or name == "dvdgan_tf.config")
+
+
+def test_one_file_reads_pickles():
+    tools = ROOT.parent / "tools"
+    for path in [*MODULES.values(), *tools.glob("*.py")]:
+        found = any(n.split(".")[0] == "pickle" for n in imports(path))
+        assert found == (path.name == "i3d_checkpoint.py"), path
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

@@ -1,0 +1,1 @@
+"""The pretrained networks whose outputs the metrics compare."""
