@@ -12,6 +12,8 @@ import dvdgan_tf.data.tfds_videos
 import dvdgan_tf.evaluation.evaluator
 import dvdgan_tf.evaluation.measures
 import dvdgan_tf.features.c3d
+import dvdgan_tf.features.hub
+import dvdgan_tf.features.native
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
 import dvdgan_tf.training.loop  # noqa: F401
