@@ -33,8 +33,11 @@ def to_input(frames, size, method):
         tf.cast(frames, tf.float32), tf.concat([[-1], shape[2:]], 0)
     )
     if method == "official":
-        images = tf.compat.v1.image.resize_bilinear(
-            images, [size, size], half_pixel_centers=False
+        images = tf.raw_ops.ResizeBilinear(
+            images=images,
+            size=[size, size],
+            align_corners=False,
+            half_pixel_centers=False,
         )
     else:
         images = tf.image.resize(

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from dvdgan_tf import video_io
+from dvdgan_tf.evaluation.folder import FolderClips
+
+CLASSES = ["run", "walk"]
+
+
+def read(clips):
+    pairs = list(clips.inputs().as_numpy_iterator())
+    return np.stack([video for video, _ in pairs]), [int(y) for _, y in pairs]
+
+
+def videos(count=3, frames=5, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, [count, frames, 16, 16, 3], np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_arrays(tmp_path, kind):
+    path = str(tmp_path / f"clips.{kind}")
+    if kind == "npy":
+        np.save(path, videos())
+    else:
+        np.savez(path, videos())
+    clips = FolderClips(path, 4, 10, CLASSES)
+    found, labels = read(clips)
+    np.testing.assert_array_equal(found, videos()[:, :4])
+    assert clips.num_clips == 3 and labels == [0, 0, 0]
+    assert FolderClips(path, 4, 2, CLASSES).num_clips == 2
+
+
+def test_floats_are_from_minus_one_to_one(tmp_path):
+    path = str(tmp_path / "clips.npy")
+    np.save(path, videos().astype(np.float32) / 127.5 - 1)
+    found, _ = read(FolderClips(path, 5, 3, CLASSES))
+    np.testing.assert_array_equal(found, videos())
+    np.save(path, videos().astype(np.float32))
+    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+        FolderClips(path, 5, 3, CLASSES)
+
+
+def test_files_and_folders_of_frames(tmp_path):
+    frames = tmp_path / "walk" / "a"
+    frames.mkdir(parents=True)
+    for number, frame in enumerate(videos()[0]):
+        Image.fromarray(frame).save(frames / f"{number:03d}.png")
+    video_io.write_mp4(str(tmp_path / "run" / "b.mp4"), videos()[1], 12)
+    video_io.write_mp4(str(tmp_path / "run" / "short.mp4"), videos()[1, :2], 12)
+    (tmp_path / "run" / "text.mp4").write_text("no video")
+    (tmp_path / "dataset.json").write_text("{}")
+    clips = FolderClips(str(tmp_path), 5, 10, CLASSES)
+    found, labels = read(clips)
+    assert labels == [0, 1]
+    np.testing.assert_array_equal(found[1], videos()[0])
+    assert set(clips.skipped) == {"run/short.mp4", "run/text.mp4"}
+    assert clips.skipped["run/short.mp4"] == "only 2 frames"
+
+
+def test_what_is_no_folder_of_clips(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no clips at"):
+        FolderClips(str(tmp_path / "nowhere"), 5, 3, CLASSES)
+    with pytest.raises(ValueError, match="no clip of 5 frames"):
+        FolderClips(str(tmp_path), 5, 3, CLASSES)
+    path = str(tmp_path / "clips.npy")
+    np.save(path, videos()[0])
+    with pytest.raises(ValueError, match=r"\[N, T, H, W, 3\]"):
+        FolderClips(path, 5, 3, CLASSES)
+    np.save(path, videos())
+    with pytest.raises(ValueError, match="have 5 frames"):
+        FolderClips(path, 6, 3, CLASSES)
+    (tmp_path / "clips.npy").write_bytes(b"no array")
+    with pytest.raises(ValueError, match="cannot be read"):
+        FolderClips(path, 5, 3, CLASSES)
+
+
+def test_sizes_must_not_differ(tmp_path):
+    video_io.write_mp4(str(tmp_path / "a.mp4"), videos()[0], 12)
+    video_io.write_mp4(str(tmp_path / "b.mp4"), videos()[0, :, :8], 12)
+    with pytest.raises(ValueError, match="one size"):
+        FolderClips(str(tmp_path), 5, 3, CLASSES)
