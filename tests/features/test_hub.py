@@ -143,6 +143,14 @@ def test_bfloat16_is_a_network_of_another_name(saved_model, networks):
     assert network.checksum == networks[0].checksum
 
 
+def test_compiled_network_equals_the_other(saved_model, networks):
+    videos = tf.constant(made.videos())
+    compiled = NativeI3D(saved_model, jit_compile=True)(videos)
+    for name, expected in networks[1](videos).items():
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(compiled[name], expected, atol=1e-4 * scale)
+
+
 def test_hub_layer_of_keras_2_runs_it(saved_model, networks):
     hub = pytest.importorskip("tensorflow_hub")
     layer = hub.KerasLayer(
