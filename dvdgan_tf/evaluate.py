@@ -10,28 +10,12 @@ finished; 2 for what the user can mend; 1 when measuring fails.
 
 import json
 import os
-import signal
-import sys
 import time
 
-# TensorFlow's own start-up messages are not for the user of this command.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# TensorFlow leaves oneDNN off on some CPUs, where it halves I3D's time.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+from absl import app, flags
 
-from absl import app, flags, logging
+from dvdgan_tf.command_line import FLAGS, check, fail, parse_flags, sentences
 
-FLAGS = flags.FLAGS
-
-flags.DEFINE_multi_string(
-    "gin_file", [], "A gin file; may be repeated, later ones win."
-)
-flags.DEFINE_multi_string(
-    "gin_param", [], "A gin binding, such as Protocol.num_clips=256."
-)
-flags.DEFINE_string(
-    "workdir", None, "Folder of the run; results are written to it."
-)
 flags.DEFINE_string(
     "clips", None, "A folder, .npy or .npz of clips to measure instead."
 )
@@ -46,41 +30,15 @@ flags.DEFINE_string(
     "best", None, "Keep the best checkpoint by this metric, such as fvd/kernel."
 )
 flags.DEFINE_bool("higher_is_better", False, "Of the metric of --best.")
-flags.DEFINE_enum(
-    "strategy",
-    "auto",
-    ["auto", "one_device", "mirrored", "tpu"],
-    "As in training, but for one host.",
-)
-flags.DEFINE_string("tpu", "", "Address of the TPU, with --strategy=tpu.")
 
 
 def main(argv):
     """Parses gin, builds the evaluator, measures."""
-    if not FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
-    if len(argv) > 1:
-        fail(f"Unknown argument {argv[1]!r}; see --help.", 2)
-    if not FLAGS.gin_file:
-        fail("Name a protocol, such as --gin_file=gin/fvd.gin.", 2)
-    if not FLAGS.workdir:
-        fail("Name the run's folder, such as --workdir=runs/demo.", 2)
-
-    # Imported late: a mistake on the command line is reported at once.
-    import tensorflow as tf
-
-    from dvdgan_tf import config
-
-    signal.signal(signal.SIGTERM, lambda *_: fail("Stopped by SIGTERM.", 143))
-    try:
+    check(argv, "gin/fvd.gin")
+    if FLAGS.strategy == "multi_worker":
+        fail("Evaluation runs on one host; use --strategy=mirrored.", 2)
+    with sentences("finished results are kept"):
         run(FLAGS.workdir)
-    except KeyboardInterrupt:
-        fail("Interrupted; finished results are kept.", 130)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        logging.debug("The error's traceback:", exc_info=True)
-        fail(config.one_line(error), 2)
-    except tf.errors.OpError as error:
-        fail(config.innermost(error), 1)
 
 
 def run(workdir):
@@ -197,20 +155,6 @@ def gin_text():
     import gin
 
     return gin.operative_config_str()
-
-
-def fail(sentence, code):
-    """Ends the program with one sentence."""
-    print(f"error: {sentence}", file=sys.stderr)
-    sys.exit(code)
-
-
-def parse_flags(argv):
-    """Parses the flags; one sentence about the first mistake."""
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        fail(f"{' '.join(str(error).split())}; see --help.", 2)
 
 
 if __name__ == "__main__":

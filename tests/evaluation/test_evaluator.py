@@ -1,0 +1,187 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dvdgan_tf.data import pipeline
+from dvdgan_tf.evaluation import measures
+from dvdgan_tf.evaluation.evaluator import Evaluator, Protocol
+from dvdgan_tf.evaluation.generators import checkpoints
+from dvdgan_tf.evaluation.results import Results
+from dvdgan_tf.named_variables import checkpoint_of
+from tests.evaluation.tiny import MeanColors, Source, make_generator
+
+
+def protocol(**kwargs):
+    defaults = {
+        "name": "tiny",
+        "network": MeanColors,
+        "measures": (measures.frechet_distance,),
+        "num_clips": 6,
+        "batch_size": 3,
+        "standing_statistics_batches": 2,
+    }
+    return lambda: Protocol(**defaults | kwargs)
+
+
+def evaluator(cache_dir, source=Source, **kwargs):
+    return Evaluator(
+        tf.distribute.OneDeviceStrategy("CPU:0"),
+        pipeline.example,
+        dataset=source,
+        generator=make_generator,
+        protocol=protocol(**kwargs),
+        cache_dir=str(cache_dir),
+    )
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """A run's folder with the checkpoints of steps 3 and 20."""
+    folder = tmp_path_factory.mktemp("run")
+    generator = make_generator(2, name="ema_generator")
+    generator.build()
+    variables = {v.path: v for v in generator.variables}
+    for step in (20, 3):
+        checkpoint_of(variables).write(str(folder / "ckpt" / f"step-{step}"))
+        for variable in generator.trainable_variables:
+            variable.assign(1.5 * variable)
+    return str(folder)
+
+
+def test_checkpoints_are_in_order_of_their_steps(workdir, tmp_path):
+    assert list(checkpoints(workdir)) == [3, 20]
+    assert checkpoints(str(tmp_path)) == {}
+
+
+def test_a_result_says_how_it_was_made(workdir, tmp_path):
+    path = checkpoints(workdir)[20]
+    found = evaluator(tmp_path, truncations=(1.0, 0.5), repeats=2, seed=7)
+    rows = found.evaluate_checkpoint(path, 20)
+    assert [row["truncation"] for row in rows] == [1.0, 0.5]
+    row = json.loads(json.dumps(rows[0]))
+    assert row["metric"] == "tiny/frechet_distance"
+    assert row["value"] > 0 and row["standard_error"] > 0
+    expected = {
+        "checkpoint": path,
+        "step": 20,
+        "repeats": 2,
+        "clips": 6,
+        "real_clips": 12,
+        "frames": 4,
+        "resolution": 32,
+        "seed": 7,
+        "dataset": "grey",
+        "split": "train",
+        "network": "mean_colors",
+        "network_checksum": MeanColors.checksum,
+        "preprocessing": "none",
+        "quantized": True,
+    }
+    assert expected.items() <= row.items()
+    assert rows[0]["value"] != rows[1]["value"]
+
+
+def test_the_same_checkpoint_gives_the_same_number(workdir, tmp_path):
+    found = checkpoints(workdir)
+    one = evaluator(tmp_path)
+    first = one.evaluate_checkpoint(found[20], 20)
+    other = one.evaluate_checkpoint(found[3], 3)
+    again = one.evaluate_checkpoint(found[20], 20)
+    assert first[0]["value"] == again[0]["value"]
+    assert first[0]["value"] != other[0]["value"]
+
+
+def test_the_reference_is_computed_once_for_the_same_facts(tmp_path):
+    loads = []
+
+    class Counted(Source):
+        def load(self, index, seed):
+            loads.append(index)
+            return super().load(index, seed)
+
+    first = evaluator(tmp_path, Counted).reference()
+    assert loads and len(os.listdir(tmp_path)) == 1
+    loads.clear()
+    again = evaluator(tmp_path, Counted).reference()
+    assert not loads
+    np.testing.assert_array_equal(
+        again.features["logits"], first.features["logits"]
+    )
+    evaluator(tmp_path, Counted, num_frames=3).reference()
+    evaluator(tmp_path, Counted, seed=1).reference()
+    evaluator(tmp_path, Counted, num_real_clips=5).reference()
+    assert loads and len(os.listdir(tmp_path)) == 4
+
+
+def test_a_damaged_reference_is_named(tmp_path):
+    evaluator(tmp_path).reference()
+    (name,) = os.listdir(tmp_path)
+    (tmp_path / name).write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=f"{name}.*delete"):
+        evaluator(tmp_path).reference()
+
+
+def test_real_clips_of_a_file_are_at_no_distance(tmp_path):
+    greys = 10 * np.arange(12, dtype=np.uint8)
+    clips = np.broadcast_to(greys[:, None, None, None, None], [12, 4, 8, 8, 3])
+    np.save(tmp_path / "clips.npy", clips)
+    found = evaluator(tmp_path / "cache", num_clips=12)
+    (row,) = found.evaluate_folder(str(tmp_path / "clips.npy"))
+    assert row["value"] == pytest.approx(0.0, abs=1e-6)
+    assert row["step"] is None and row["clips"] == 12
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"num_clips": 0}, "num_clips must be at least 1"),
+        ({"truncations": (0.0,)}, "truncations must be above 0"),
+        ({"truncations": (5.0,)}, "truncations must be above 0"),
+        ({"num_frames": 16}, "measures 16 frames, and NUM_FRAMES is 4"),
+        ({"num_frames": 1}, "takes 2 frames or more"),
+    ],
+)
+def test_protocols_that_cannot_be(tmp_path, kwargs, words):
+    with pytest.raises(ValueError, match=words):
+        evaluator(tmp_path, **kwargs)
+
+
+def test_a_checkpoint_of_another_model_is_refused(workdir, tmp_path):
+    found = evaluator(tmp_path)
+    found._num_classes = 3
+    with pytest.raises(ValueError, match="another model"):
+        found.evaluate_checkpoint(checkpoints(workdir)[20], 20)
+
+
+def row(step, value, checkpoint="", truncation=1.0):
+    return {
+        "metric": "tiny/frechet_distance",
+        "value": value,
+        "step": step,
+        "truncation": truncation,
+        "checkpoint": checkpoint,
+    }
+
+
+def test_results_are_lines_scalars_and_the_best_checkpoint(workdir, tmp_path):
+    results = Results(str(tmp_path))
+    found = checkpoints(workdir)
+    kept = []
+    for step, value in ((3, 2.0), (20, 1.0), (3, 1.5)):
+        results.add([row(step, value, found[step]), row(step, 0.1, "", 0.5)])
+        kept.append(results.keep_if_best("tiny/frechet_distance"))
+    folder = str(tmp_path / "best" / "tiny_frechet_distance")
+    assert kept == [folder, folder, None]
+    latest = tf.train.latest_checkpoint(folder)
+    assert os.path.basename(latest) == "step-20"
+    assert tf.train.list_variables(latest) == tf.train.list_variables(found[20])
+    with open(tmp_path / "metrics.jsonl") as file:
+        lines = [json.loads(line) for line in file]
+    assert lines[1] == {"step": 20, "tiny/frechet_distance": 1.0}
+    assert list(tmp_path.glob("events.out.*"))
+    with open(results.path, "a") as file:
+        file.write('{"metric": "cut')
+    assert len(results.rows()) == 6
