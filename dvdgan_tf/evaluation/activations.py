@@ -99,27 +99,49 @@ class Activations:
         return activations
 
 
+def make_step(videos, network, strategy, num_frames=None, quantize=True):
+    """The function that `measure` calls for each batch; traced once.
+
+    Args:
+        videos: the method of the clips, see `clips`.
+        network: see `features`: `preprocess`, and a call.
+        strategy: a `tf.distribute.Strategy` of one process.
+        num_frames: the first that many frames of each clip are shown to the
+            network; None: all.
+        quantize: whether floats are rounded to 256 values, as in a file, or
+            go to the network as they are.
+
+    Returns:
+        `tf.function` of a distributed batch, giving {output: [B, D]} and
+        labels [B] of all replicas.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def on_replica(inputs, labels):
+        pixels = to_pixels(videos(inputs, labels)[:, :num_frames], quantize)
+        return network(network.preprocess(pixels)), labels
+
+    @tf.function(reduce_retracing=True)
+    def step(inputs, labels):
+        results = strategy.run(on_replica, args=(inputs, labels))
+        return tf.nest.map_structure(
+            lambda value: strategy.gather(value, axis=0), results
+        )
+
+    return step
+
+
 def measure(
-    clips,
-    network,
-    strategy,
-    batch_size,
-    num_frames=None,
-    quantize=True,
-    keep=10_000,
-    title="clips",
+    clips, step, strategy, outputs, batch_size, keep=10_000, title="clips"
 ):
     """Runs a network over clips, on all replicas.
 
     Args:
         clips: see `clips`.
-        network: see `features`: `preprocess`, a call, `outputs`.
-        strategy: a `tf.distribute.Strategy` of one process.
+        step: from `make_step`, with the clips' method `videos`.
+        strategy: the same as there.
+        outputs: names of the network's outputs.
         batch_size: over all replicas; a multiple of their number.
-        num_frames: the first that many frames of each clip are shown to the
-            network; None: all.
-        quantize: whether floats are rounded to 256 values, as in a file, or
-            go to the network as they are.
         keep: see `Activations`.
         title: of the progress bar.
 
@@ -129,27 +151,14 @@ def measure(
     Raises:
         ValueError: an activation is not finite.
     """
-
-    @tf.autograph.experimental.do_not_convert
-    def on_replica(inputs, labels):
-        videos = clips.videos(inputs, labels)[:, :num_frames]
-        return network(network.preprocess(to_pixels(videos, quantize))), labels
-
-    @tf.function(reduce_retracing=True)
-    def step(inputs, labels):
-        results = strategy.run(on_replica, args=(inputs, labels))
-        return tf.nest.map_structure(
-            lambda value: strategy.gather(value, axis=0), results
-        )
-
-    activations = Activations(network.outputs, keep)
+    activations = Activations(outputs, keep)
     batches = _batches(clips, batch_size)
     with tqdm(total=clips.num_clips, desc=title, unit="clip") as bar:
         for batch in strategy.experimental_distribute_dataset(batches):
             features, labels = step(*batch)
             left = min(len(labels), clips.num_clips - bar.n)
             activations.update(
-                {k: features[k].numpy()[:left] for k in network.outputs},
+                {k: features[k].numpy()[:left] for k in outputs},
                 labels.numpy()[:left],
             )
             bar.update(left)

@@ -6,7 +6,7 @@ import gin
 import numpy as np
 
 from dvdgan_tf.evaluation import references
-from dvdgan_tf.evaluation.activations import measure
+from dvdgan_tf.evaluation.activations import make_step, measure
 from dvdgan_tf.evaluation.clips import GeneratedClips, RealClips
 from dvdgan_tf.evaluation.folder import FolderClips
 from dvdgan_tf.evaluation.generators import CheckpointedGenerator
@@ -118,6 +118,7 @@ class Evaluator:
             self.protocol.seed,
         )
         self._generator = None
+        self._fake_step = None
 
     @property
     def num_frames(self):
@@ -145,7 +146,7 @@ class Evaluator:
             facts,
             self.network.outputs,
             self._cache_dir,
-            lambda: self._measure(self._real, "real"),
+            lambda: self._measure(self._real, self._step(self._real), "real"),
         )
 
     def evaluate_checkpoint(self, path, step):
@@ -181,12 +182,13 @@ class Evaluator:
             ]
             self._generator.standing_statistics(
                 clips[0],
-                self.strategy,
                 self.protocol.batch_size,
                 self.protocol.standing_statistics_batches,
             )
+            if self._fake_step is None:
+                self._fake_step = self._step(clips[0])
             facts = {"checkpoint": path, "step": step, "truncation": level}
-            rows += self._rows(real, clips, facts)
+            rows += self._rows(real, clips, self._fake_step, facts)
         return rows
 
     def _generated(self, level, seed):
@@ -222,16 +224,24 @@ class Evaluator:
             "truncation": 1.0,
             "skipped": clips.skipped,
         }
-        return self._rows(self.reference(), [clips], facts)
+        return self._rows(self.reference(), [clips], self._step(clips), facts)
 
-    def _measure(self, clips, title):
-        return measure(
-            clips,
+    def _step(self, clips):
+        return make_step(
+            clips.videos,
             self.network,
             self.strategy,
-            self.protocol.batch_size,
             self.num_frames,
             self.protocol.quantize,
+        )
+
+    def _measure(self, clips, step, title):
+        return measure(
+            clips,
+            step,
+            self.strategy,
+            self.network.outputs,
+            self.protocol.batch_size,
             self.protocol.keep_features,
             title,
         )
@@ -247,12 +257,13 @@ class Evaluator:
             "preprocessing": self.network.preprocessing,
         }
 
-    def _rows(self, real, repeats, facts):
+    def _rows(self, real, repeats, step, facts):
         """Measures clips and says how.
 
         Args:
             real: `Activations` of the reference.
             repeats: clips, one set for each repeat.
+            step: for them, see `make_step`.
             facts: dict of what is measured.
 
         Returns:
@@ -263,7 +274,7 @@ class Evaluator:
         measured = {}
         for repeat, clips in enumerate(repeats):
             title = f"{facts['checkpoint']} {repeat + 1}/{len(repeats)}"
-            fake = self._measure(clips, title)
+            fake = self._measure(clips, step, title)
             for function in self.protocol.measures:
                 for name, result in function(real, fake).items():
                     measured.setdefault(name, []).append(result)

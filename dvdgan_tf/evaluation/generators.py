@@ -34,9 +34,13 @@ class CheckpointedGenerator:
     Args:
         make: class or factory of G, called with (num_classes, name).
         num_classes: as in training.
+
+    Attributes:
+        network: the generator.
     """
 
     def __init__(self, make, num_classes):
+        self._strategy = tf.distribute.get_strategy()
         # The name under which the trainer stores the average.
         self.network = make(num_classes=num_classes, name="ema_generator")
         self.network.build()
@@ -56,13 +60,12 @@ class CheckpointedGenerator:
             self._checkpoint, self._variables, path, all_of_it=False
         )
 
-    def standing_statistics(self, clips, strategy, batch_size, num_batches):
+    def standing_statistics(self, clips, batch_size, num_batches):
         """Takes the batch norm statistics over samples [BigGAN].
 
         Args:
             clips: `clips.GeneratedClips` of this generator: the statistics
                 hold for its truncation and labels.
-            strategy: a `tf.distribute.Strategy`.
             batch_size: over all replicas.
             num_batches: over which the statistics are averaged.
         """
@@ -72,15 +75,15 @@ class CheckpointedGenerator:
             .map(lambda number: clips.draw(-1 - number))
             .batch(batch_size, drop_remainder=True)
         )
-
-        @tf.autograph.experimental.do_not_convert
-        def on_replica(z, y, n):
-            self.network.accumulate_standing_statistics(z, y, n)
-
-        @tf.function
-        def step(z, y, n):
-            strategy.run(on_replica, args=(z, y, n))
-
-        batches = strategy.experimental_distribute_dataset(inputs)
+        batches = self._strategy.experimental_distribute_dataset(inputs)
         for n, (z, y) in enumerate(batches, start=1):
-            step(z, y, tf.constant(n, tf.float32))
+            self._accumulate(z, y, tf.constant(n, tf.float32))
+
+    @tf.function(reduce_retracing=True)
+    def _accumulate(self, z, y, n):
+        self._strategy.run(
+            tf.autograph.experimental.do_not_convert(
+                self.network.accumulate_standing_statistics
+            ),
+            args=(z, y, n),
+        )

@@ -4,7 +4,11 @@ import tensorflow as tf
 
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation import activations
-from dvdgan_tf.evaluation.activations import Activations, measure, to_pixels
+from dvdgan_tf.evaluation.activations import (
+    Activations,
+    make_step,
+    to_pixels,
+)
 from dvdgan_tf.evaluation.clips import GeneratedClips, RealClips
 from tests.evaluation.tiny import MeanColors, Source, make_generator
 
@@ -18,6 +22,13 @@ def two_replicas():
     if len(devices) < 2:
         pytest.skip("needs two logical CPUs")
     return tf.distribute.MirroredStrategy(devices)
+
+
+def measure(clips, network, strategy, batch_size, num_frames=None, **kwargs):
+    step = make_step(clips.videos, network, strategy, num_frames)
+    return activations.measure(
+        clips, step, strategy, network.outputs, batch_size, **kwargs
+    )
 
 
 def real(num_clips=None, seed=0):
