@@ -138,10 +138,11 @@ def draw_truncation(data):
                 axes.annotate(
                     f"{level:g}",
                     point,
-                    xytext=(4, 4),
+                    xytext=(5, -10),
                     textcoords="offset points",
                     fontsize="small",
                 )
+        axes.margins(0.1)
         axes.set(
             title=f"{protocol}, by truncation",
             xlabel="Inception score",
