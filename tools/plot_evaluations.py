@@ -115,7 +115,7 @@ def draw_metrics(data):
                 steps, values, errors, marker=".", capsize=3, label=workdir
             )
         axes.set(title=metric, xlabel="step")
-        axes.legend()
+        axes.legend(fontsize="small")
     return figure
 
 
@@ -148,7 +148,7 @@ def draw_truncation(data):
             xlabel="Inception score",
             ylabel="Fréchet distance",
         )
-        axes.legend()
+        axes.legend(fontsize="small")
     return figure
 
 
@@ -172,7 +172,7 @@ def draw_features(data):
             xlabel=f"first component ({shares[0]:.0%} of the variance)",
             ylabel=f"second component ({shares[1]:.0%})",
         )
-        axes.legend(markerscale=3)
+        axes.legend(markerscale=3, fontsize="small")
     return figure
 
 
