@@ -1,0 +1,113 @@
+"""The command line of evaluation, and the gin files that say how to measure."""
+
+import pathlib
+
+import gin
+import pytest
+from absl import logging
+
+from dvdgan_tf import config, evaluate
+from tests.test_gin_files import PROTOCOLS
+
+ROOT = pathlib.Path(__file__).parents[1]
+GIN = ROOT / "gin"
+FVD = f"--gin_file={GIN / 'fvd.gin'}"
+
+# Protocol: with which configuration, frames, generated clips, real clips.
+GOLDEN = {
+    "fvd": ("folder_64", None, 256, 256),
+    "fvd2048_16f": ("bair_64", 16, 2048, 2048),
+    "k600_synthesis_fid_is": ("k600_128x48", None, 50_000, None),
+    "k600_prediction_fvd": ("bair_64", 16, 50_000, None),
+    "bair_prediction_fvd": ("bair_64", 16, 25_600, 256),
+    "ucf101_is": ("ucf101_128", 16, 10_000, 2),
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    verbosity = logging.get_verbosity()
+    gin.clear_config()
+    yield
+    gin.clear_config()
+    evaluate.FLAGS.unparse_flags()
+    logging.set_verbosity(verbosity)
+
+
+@pytest.fixture
+def run(capsys, tmp_path):
+    """Runs the command; returns the exit code and the one sentence."""
+
+    def run(*args, workdir=tmp_path):
+        for name in ("gin_file", "gin_param", "workdir", "strategy", "clips"):
+            evaluate.FLAGS[name].unparse()
+        args = ("evaluate", f"--workdir={workdir}", *args)
+        with pytest.raises(SystemExit) as ended:
+            evaluate.main(evaluate.parse_flags(list(args)))
+        err = capsys.readouterr().err
+        lines = [line for line in err.splitlines() if "error: " in line]
+        assert len(lines) == 1 and "Traceback" not in err
+        return ended.value.code, lines[0]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "Name a configuration, such as --gin_file=gin/fvd.gin"),
+        ([FVD, "extra"], "Unknown argument 'extra'"),
+        ([FVD], "is no folder of a run"),
+        ([FVD, "--strategy=multi_worker"], "runs on one host"),
+        ([FVD, "--chekpoints=all"], "chekpoints"),
+        # The configuration of a dataset is missing.
+        ([FVD, "--clips=/nowhere"], "DATASET"),
+    ],
+)
+def test_mistakes_are_one_sentence(run, args, words):
+    code, sentence = run(*args)
+    assert code == 2
+    assert words in sentence
+
+
+def test_a_network_that_cannot_be_had_is_one_sentence(run, tmp_path):
+    code, sentence = run(
+        f"--gin_file={GIN / 'demo.gin'}",
+        FVD,
+        "--gin_param=NUM_FRAMES=9",
+        f"--gin_param=I3D_HANDLE='{tmp_path / 'nowhere'}'",
+        f"--clips={tmp_path}",
+    )
+    assert code == 2
+    assert "tools/install_i3d.py" in sentence and "handle" in sentence
+
+
+def test_a_protocol_of_more_frames_than_there_are(run, tmp_path):
+    code, sentence = run(
+        f"--gin_file={GIN / 'demo.gin'}",
+        f"--gin_file={GIN / 'fvd2048_16f.gin'}",
+        f"--clips={tmp_path}",
+    )
+    assert code == 2
+    assert "measures 16 frames, and NUM_FRAMES is 8" in sentence
+
+
+def test_every_protocol_is_checked():
+    assert set(GOLDEN) == PROTOCOLS - {"evaluation"}
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_protocols_are_what_they_say(name):
+    from dvdgan_tf.evaluation.evaluator import Protocol
+
+    task, frames, fake, real = GOLDEN[name]
+    files = [str(GIN / f"{task}.gin"), str(GIN / f"{name}.gin")]
+    config.parse(files, [])
+    make = gin.query_parameter("Evaluator.protocol")
+    protocol = make.scoped_configurable_fn()
+    assert isinstance(protocol, Protocol)
+    assert (protocol.num_frames, protocol.num_clips) == (frames, fake)
+    assert protocol.num_real_clips == real
+    assert protocol.quantize and protocol.measures
+    assert gin.query_parameter("NativeI3D.resize") == "official"
+    assert gin.query_parameter("NativeI3D.precision") == "float32"
