@@ -11,6 +11,7 @@ import dvdgan_tf.data.digits
 import dvdgan_tf.data.tfds_videos
 import dvdgan_tf.evaluation.evaluator
 import dvdgan_tf.evaluation.measures
+import dvdgan_tf.evaluation.protocol
 import dvdgan_tf.features.c3d
 import dvdgan_tf.features.hub
 import dvdgan_tf.features.native

@@ -23,11 +23,15 @@ flags.DEFINE_enum(
     "checkpoints", "newest", ["newest", "all"], "Which of the run's."
 )
 flags.DEFINE_bool(
-    "watch", False, "Measures each new checkpoint until training is finished."
+    "watch",
+    False,
+    "Measures the newest checkpoint whenever there is one, to the last step.",
 )
 flags.DEFINE_float("poll_seconds", 10, "Between two looks, with --watch.")
 flags.DEFINE_string(
-    "best", None, "Keep the best checkpoint by this metric, such as fvd/kernel."
+    "best",
+    None,
+    "Keep the best checkpoint by this metric, such as fvd256/frechet_distance.",
 )
 flags.DEFINE_bool("higher_is_better", False, "Of the metric of --best.")
 
@@ -38,7 +42,7 @@ def main(argv):
     if FLAGS.strategy == "multi_worker":
         fail("Evaluation runs on one host; use --strategy=mirrored.", 2)
     with sentences("finished results are kept"):
-        run(FLAGS.workdir)
+        run(os.path.expanduser(FLAGS.workdir))
 
 
 def run(workdir):
@@ -50,6 +54,8 @@ def run(workdir):
     from dvdgan_tf.evaluation.results import Results
     from dvdgan_tf.training.strategies import make_strategy
 
+    # Of training; evaluation runs on one host.
+    os.environ.pop("TF_CONFIG", None)
     # Its multiplications would move a distance on GPUs.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     last_step = configure(workdir)
@@ -58,7 +64,8 @@ def run(workdir):
     os.makedirs(workdir, exist_ok=True)
     results = Results(workdir)
     if FLAGS.clips:
-        report(results, evaluator.evaluate_folder(FLAGS.clips))
+        path = os.path.expanduser(FLAGS.clips)
+        report(results, evaluator.evaluate_folder(path))
     elif FLAGS.watch:
         watch(evaluator, results, last_step)
     else:
@@ -109,7 +116,8 @@ def evaluate_checkpoints(evaluator, results):
         )
     steps = list(found) if FLAGS.checkpoints == "all" else [max(found)]
     for step in steps:
-        report(results, evaluator.evaluate_checkpoint(found[step], step))
+        for rows in evaluator.evaluate_checkpoint(found[step], step):
+            report(results, rows)
 
 
 def watch(evaluator, results, last_step):
@@ -130,13 +138,14 @@ def watch(evaluator, results, last_step):
             continue
         newest = max(found)
         try:
-            rows = evaluator.evaluate_checkpoint(found[newest], newest)
+            evaluator.load_checkpoint(found[newest])
         except ValueError:
             if newest in checkpoints(results.workdir):
                 raise
             print(f"Step {newest} was deleted meanwhile.", flush=True)
             continue
-        report(results, rows)
+        for rows in evaluator.evaluate_checkpoint(found[newest], newest):
+            report(results, rows)
 
 
 def report(results, rows):

@@ -98,7 +98,7 @@ def test_every_protocol_is_checked():
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
 def test_protocols_are_what_they_say(name):
-    from dvdgan_tf.evaluation.evaluator import Protocol
+    from dvdgan_tf.evaluation.protocol import Protocol
 
     task, frames, fake, real = GOLDEN[name]
     files = [str(GIN / f"{task}.gin"), str(GIN / f"{name}.gin")]

@@ -103,7 +103,12 @@ class TfdsVideos:
         Known once prepared.
         """
         files = hashlib.sha256()
-        for column in (self._shards, self._offsets, self._frame_counts):
+        for column in (
+            self._shards,
+            self._offsets,
+            self._frame_counts,
+            self._labels,
+        ):
             files.update(np.ascontiguousarray(column).tobytes())
         return {
             "dataset": self._builder.info.full_name,

@@ -1,68 +1,16 @@
 """Measures checkpoints, or clips of others, by a protocol."""
 
-import dataclasses
+import os
 
 import gin
 import numpy as np
+from absl import logging
 
 from dvdgan_tf.evaluation import references
 from dvdgan_tf.evaluation.activations import make_step, measure
 from dvdgan_tf.evaluation.clips import GeneratedClips, RealClips
 from dvdgan_tf.evaluation.folder import FolderClips
 from dvdgan_tf.evaluation.generators import CheckpointedGenerator
-
-
-@gin.register
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """All that determines a number, but for the clips measured.
-
-    Attributes:
-        name: what its results are called.
-        network: factory of the feature network (see `features`).
-        measures: functions of `measures`.
-        num_clips: generated clips.
-        num_real_clips: clips of the reference; None: each clip of the dataset
-            once.
-        num_frames: the first that many frames of each clip are measured;
-            None: all that the dataset is configured to have.
-        quantize: whether generated clips are rounded to 256 values first.
-        truncations: what z is multiplied by, each a result of its own.
-        repeats: with how many draws of generated clips it is repeated.
-        standing_statistics_batches: for the averaged generator's batch norm;
-            of `batch_size` samples.
-        batch_size: clips at a time over all replicas.
-        seed: of the clips' choice; repeats take those that follow.
-        keep_features: clips whose features are kept in memory, for measures
-            that need more than mean and covariance.
-    """
-
-    name: str
-    network: object
-    measures: tuple
-    num_clips: int
-    num_real_clips: int | None = None
-    num_frames: int | None = None
-    quantize: bool = True
-    truncations: tuple = (1.0,)
-    repeats: int = 1
-    standing_statistics_batches: int = 16
-    batch_size: int = 8
-    seed: int = 0
-    keep_features: int = 10_000
-
-    def __post_init__(self):
-        for name in ("num_clips", "repeats", "batch_size", "keep_features"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Protocol.{name} must be at least 1. Received: "
-                    f"{getattr(self, name)}."
-                )
-        if not all(0 < level <= 1 for level in self.truncations):
-            raise ValueError(
-                "Protocol.truncations must be above 0 and at most 1. Received: "
-                f"{self.truncations}."
-            )
 
 
 @gin.configurable
@@ -98,13 +46,8 @@ class Evaluator:
         self.protocol = protocol()
         self._make_generator = generator
         self._num_classes = num_classes
-        self._cache_dir = cache_dir
-        replicas = strategy.num_replicas_in_sync
-        if self.protocol.batch_size % replicas:
-            raise ValueError(
-                f"Protocol.batch_size must be a multiple of the {replicas} "
-                f"replicas. Received: {self.protocol.batch_size}."
-            )
+        self._cache_dir = os.path.expanduser(cache_dir)
+        self._check_batches()
         self.source = dataset()
         self._check_frames(self.source.num_frames, "NUM_FRAMES")
         with strategy.scope():
@@ -124,6 +67,16 @@ class Evaluator:
     def num_frames(self):
         """Frames of each clip that are measured."""
         return self.protocol.num_frames or self.source.num_frames
+
+    def _check_batches(self):
+        replicas = self.strategy.num_replicas_in_sync
+        for name in ("batch_size", "standing_statistics_batch_size"):
+            value = getattr(self.protocol, name)
+            if value % replicas:
+                raise ValueError(
+                    f"Protocol.{name} must be a multiple of the {replicas} "
+                    f"replicas. Received: {value}."
+                )
 
     def _check_frames(self, available, what):
         if available < self.num_frames:
@@ -149,20 +102,21 @@ class Evaluator:
             lambda: self._measure(self._real, self._step(self._real), "real"),
         )
 
-    def evaluate_checkpoint(self, path, step):
-        """Measures a checkpoint at all levels of truncation.
+    def load_checkpoint(self, path):
+        """Reads a checkpoint into memory.
 
         Args:
             path: of the checkpoint.
-            step: its step.
-
-        Returns:
-            List of results, dicts; see `_rows`.
 
         Raises:
-            ValueError: it is of another model, or cannot be read.
+            ValueError: it is of another model, or cannot be read, or the
+                protocol is for folders of clips.
         """
-        real = self.reference()
+        if self.protocol.only_folders:
+            raise ValueError(
+                f"The protocol {self.protocol.name!r} is of predicted clips; "
+                "name a folder of them with --clips."
+            )
         if self._generator is None:
             classes = self._num_classes or len(self.source.class_names)
             with self.strategy.scope():
@@ -172,7 +126,23 @@ class Evaluator:
             self._check_frames(
                 self._generator.network.num_frames, "Generator.num_frames"
             )
-        rows = []
+        self._generator.restore(path)
+
+    def evaluate_checkpoint(self, path, step):
+        """Measures a checkpoint, at one level of truncation after the other.
+
+        Args:
+            path: of the checkpoint.
+            step: its step.
+
+        Yields:
+            List of results, dicts, of one level; see `_rows`.
+
+        Raises:
+            ValueError: see `load_checkpoint`.
+        """
+        self.load_checkpoint(path)
+        real = self.reference()
         for level in self.protocol.truncations:
             # Again for each level: standing statistics run power iterations.
             self._generator.restore(path)
@@ -182,14 +152,13 @@ class Evaluator:
             ]
             self._generator.standing_statistics(
                 clips[0],
-                self.protocol.batch_size,
+                self.protocol.standing_statistics_batch_size,
                 self.protocol.standing_statistics_batches,
             )
             if self._fake_step is None:
                 self._fake_step = self._step(clips[0])
             facts = {"checkpoint": path, "step": step, "truncation": level}
-            rows += self._rows(real, clips, self._fake_step, facts)
-        return rows
+            yield self._rows(real, clips, self._fake_step, facts)
 
     def _generated(self, level, seed):
         return GeneratedClips(
@@ -218,6 +187,13 @@ class Evaluator:
             self.protocol.num_clips,
             self.source.class_names,
         )
+        size = self.source.resolution
+        if clips.size != (size, size):
+            raise ValueError(
+                f"The clips in {path!r} are of {clips.size[0]}x"
+                f"{clips.size[1]} pixels and the real ones of {size}x{size}; "
+                "set RESOLUTION, so that both are resized alike."
+            )
         facts = {
             "checkpoint": path,
             "step": None,
@@ -252,6 +228,7 @@ class Evaluator:
             "frames": self.num_frames,
             "quantized": self.protocol.quantize,
             "real_clips": self._real.num_clips,
+            "features_kept": self.protocol.keep_features,
             "network": self.network.name,
             "network_checksum": self.network.checksum,
             "preprocessing": self.network.preprocessing,
@@ -275,9 +252,13 @@ class Evaluator:
         for repeat, clips in enumerate(repeats):
             title = f"{facts['checkpoint']} {repeat + 1}/{len(repeats)}"
             fake = self._measure(clips, step, title)
-            for function in self.protocol.measures:
-                for name, result in function(real, fake).items():
-                    measured.setdefault(name, []).append(result)
+            for name, result in self._results(real, fake):
+                measured.setdefault(name, []).append(result)
+        if not measured:
+            raise ValueError(
+                f"No measure of the protocol {self.protocol.name!r} could be "
+                "computed; see the warnings."
+            )
         facts = facts | self._facts()
         facts["clips"] = repeats[0].num_clips
         facts["repeats"] = len(repeats)
@@ -290,6 +271,21 @@ class Evaluator:
             }
             for name, results in measured.items()
         ]
+
+    def _results(self, real, fake):
+        """All (name, `Measured`); a measure that fails loses no other."""
+        for function in self.protocol.measures:
+            try:
+                yield from function(real, fake).items()
+            except ValueError as error:
+                logging.warning("%s is left out: %s", function, error)
+            except KeyError as error:
+                logging.warning(
+                    "%s is left out: the network has no output %s, only %s.",
+                    function,
+                    error,
+                    ", ".join(self.network.outputs),
+                )
 
 
 def _summary(results, class_names):

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import zipfile
 
 import numpy as np
@@ -19,7 +20,8 @@ class FolderClips:
     """The clips in a folder, or in one array; see `clips` for what it is.
 
     A folder holds video files, folders of numbered PNG or JPEG frames, or
-    both, at any depth; in order of their paths. An array is a file `.npy`, or
+    both, at any depth; in an order drawn by their paths, so that the first of
+    them are of all classes. An array is a file `.npy`, or
     `.npz` with one array in it, [N, T, H, W, 3], uint8 or float in [-1, 1].
     Clips are labelled by the name of the folder that they are in where that
     is a class, else 0. Video files are lossy: they move every metric.
@@ -34,6 +36,7 @@ class FolderClips:
     Attributes:
         num_clips: how many there are.
         num_frames: as given.
+        size: (height, width) of the clips in pixels.
         skipped: {name: reason} of what is no such clip.
 
     Raises:
@@ -48,7 +51,8 @@ class FolderClips:
         self.skipped = {}
         self._array = _array(path, num_frames) if path_is_array(path) else None
         if self._array is not None:
-            self._items = list(range(len(self._array)))[:num_clips]
+            self._items = _shuffled(range(len(self._array)))[:num_clips]
+            _check_range(self._array, self._items, path)
             self._labels = np.zeros(len(self._items), np.int32)
         else:
             found = self._usable(path, num_clips)
@@ -63,6 +67,7 @@ class FolderClips:
                 f"There is no clip of {num_frames} frames in {path!r}"
                 f"{' (' + reasons[:300] + ')' if reasons else ''}."
             )
+        self.size = self._read(self._items[0]).shape[1:3]
         if self.skipped or self.num_clips < num_clips:
             logging.warning(
                 "%r has %d clips of the %d that the protocol takes; %d were "
@@ -96,7 +101,7 @@ class FolderClips:
 
     def _usable(self, path, num_clips):
         usable, first = [], None
-        for item in _items(path):
+        for item in _shuffled(_items(path)):
             if len(usable) == num_clips:
                 break
             try:
@@ -153,15 +158,27 @@ def _array(path, num_frames):
             f"The clips in {path!r} have {array.shape[1]} frames; the protocol "
             f"takes {num_frames}."
         )
-    if array.dtype != np.uint8 and len(array):
-        low, high = float(array[0].min()), float(array[0].max())
-        # Written so that NaN is refused, too.
-        if not (low >= -1.01 and high <= 1.01):
-            raise ValueError(
-                f"Float clips must be in [-1, 1]. Received: {path!r} with "
-                f"values from {low:g} to {high:g}."
-            )
     return array
+
+
+def _check_range(array, items, path):
+    """Raises ValueError unless float clips are in [-1, 1]."""
+    if array.dtype == np.uint8 or not items:
+        return
+    extremes = np.array([(array[i].min(), array[i].max()) for i in items])
+    low, high = extremes[:, 0].min(), extremes[:, 1].max()
+    # Written so that NaN is refused, too; and so is the range [0, 1].
+    if not (-1.01 <= low < 0.0 and high <= 1.01):
+        raise ValueError(
+            f"Float clips must be in [-1, 1]. Received: {path!r} with values "
+            f"from {low:g} to {high:g}."
+        )
+
+
+def _shuffled(items):
+    items = list(items)
+    order = np.random.default_rng(0).permutation(len(items))
+    return [items[i] for i in order]
 
 
 def _items(path):
@@ -182,9 +199,15 @@ def _items(path):
 
 def _images(folder):
     names = (n for n in os.listdir(folder) if n.lower().endswith(_IMAGES))
-    for name in sorted(names):
+    for name in sorted(names, key=_numbers):
         with Image.open(os.path.join(folder, name)) as image:
             yield np.asarray(image.convert("RGB"))
+
+
+def _numbers(name):
+    """Sorts 9.png before 10.png."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if part.isdigit() else part for part in parts]
 
 
 def _video(path):

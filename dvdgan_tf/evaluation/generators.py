@@ -46,9 +46,12 @@ class CheckpointedGenerator:
         self.network.build()
         self._variables = {v.path: v for v in self.network.variables}
         self._checkpoint = named_variables.checkpoint_of(self._variables)
+        self._path, self._values = None, None
 
     def restore(self, path):
         """Takes the averaged weights of a checkpoint.
+
+        The one restored last is kept in memory: training may delete it.
 
         Args:
             path: of the checkpoint.
@@ -56,9 +59,16 @@ class CheckpointedGenerator:
         Raises:
             ValueError: it is of another model, or cannot be read.
         """
+        variables = self._variables.values()
+        if path == self._path:
+            for variable, value in zip(variables, self._values, strict=True):
+                variable.assign(value)
+            return
         named_variables.restore(
             self._checkpoint, self._variables, path, all_of_it=False
         )
+        self._path = path
+        self._values = [v.numpy() for v in variables]
 
     def standing_statistics(self, clips, batch_size, num_batches):
         """Takes the batch norm statistics over samples [BigGAN].

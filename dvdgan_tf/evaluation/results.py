@@ -12,7 +12,7 @@ class Results:
     Args:
         workdir: the folder; `evaluations.jsonl` in it has one line for each
             result. Of a run's checkpoints, the values are added to its
-            `metrics.jsonl` and event files, too.
+            `metrics.jsonl`, and to event files in `evaluation/`.
     """
 
     def __init__(self, workdir):
@@ -52,7 +52,9 @@ class Results:
         }
         _append(os.path.join(self.workdir, "metrics.jsonl"), [line])
         if self._writer is None:
-            self._writer = tf.summary.create_file_writer(self.workdir)
+            # TensorBoard reads one growing file in a folder.
+            folder = os.path.join(self.workdir, "evaluation")
+            self._writer = tf.summary.create_file_writer(folder)
         with self._writer.as_default(step):
             for name, value in at_step.items():
                 tf.summary.scalar(name, value)
@@ -68,15 +70,25 @@ class Results:
 
         Returns:
             The folder of the copy if one was made, or None.
+
+        Raises:
+            ValueError: there is no such metric.
         """
+        measured = [row for row in self.rows() if row["step"] is not None]
         rows = [
             row
-            for row in self.rows()
+            for row in measured
             if row["metric"] == metric and row["truncation"] == 1.0
         ]
+        if not rows:
+            known = ", ".join(sorted({row["metric"] for row in measured}))
+            raise ValueError(
+                f"There is no result called {metric!r} to find the best "
+                f"checkpoint by; there are {known or 'none'}."
+            )
         sign = 1 if lower_is_better else -1
-        best = min(rows, key=lambda row: sign * row["value"])
-        if best is not rows[-1]:
+        best = rows[-1]
+        if any(sign * row["value"] < sign * best["value"] for row in rows):
             return None
         folder = os.path.join(self.workdir, "best", metric.replace("/", "_"))
         new = f"{folder}.new"
@@ -86,6 +98,10 @@ class Results:
         name = os.path.basename(best["checkpoint"])
         for path in tf.io.gfile.glob(f"{best['checkpoint']}.*"):
             tf.io.gfile.copy(path, os.path.join(new, os.path.basename(path)))
+        if not os.path.exists(os.path.join(new, f"{name}.index")):
+            # Training has deleted it meanwhile; the old copy stays.
+            tf.io.gfile.rmtree(new)
+            return None
         with open(os.path.join(new, "result.json"), "w") as file:
             json.dump(best, file, indent=2)
         # So that `tf.train.latest_checkpoint` finds it.

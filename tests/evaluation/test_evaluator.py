@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation import measures
-from dvdgan_tf.evaluation.evaluator import Evaluator, Protocol
+from dvdgan_tf.evaluation.evaluator import Evaluator
 from dvdgan_tf.evaluation.generators import checkpoints
+from dvdgan_tf.evaluation.protocol import Protocol
 from dvdgan_tf.evaluation.results import Results
 from dvdgan_tf.named_variables import checkpoint_of
 from tests.evaluation.tiny import MeanColors, Source, make_generator
@@ -21,6 +22,7 @@ def protocol(**kwargs):
         "measures": (measures.frechet_distance,),
         "num_clips": 6,
         "batch_size": 3,
+        "standing_statistics_batch_size": 4,
         "standing_statistics_batches": 2,
     }
     return lambda: Protocol(**defaults | kwargs)
@@ -35,6 +37,11 @@ def evaluator(cache_dir, source=Source, **kwargs):
         protocol=protocol(**kwargs),
         cache_dir=str(cache_dir),
     )
+
+
+def results(evaluator, found, step):
+    levels = evaluator.evaluate_checkpoint(found[step], step)
+    return [row for rows in levels for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +66,7 @@ def test_checkpoints_are_in_order_of_their_steps(workdir, tmp_path):
 def test_a_result_says_how_it_was_made(workdir, tmp_path):
     found = checkpoints(workdir)
     one = evaluator(tmp_path, truncations=(1.0, 0.5), repeats=2, seed=7)
-    rows = one.evaluate_checkpoint(found[20], 20)
+    rows = results(one, found, 20)
     assert [row["truncation"] for row in rows] == [1.0, 0.5]
     row = json.loads(json.dumps(rows[0]))
     assert row["metric"] == "tiny/frechet_distance"
@@ -83,8 +90,8 @@ def test_a_result_says_how_it_was_made(workdir, tmp_path):
     assert expected.items() <= row.items()
     assert rows[0]["value"] != rows[1]["value"]
     # Another checkpoint in between changes nothing.
-    other = one.evaluate_checkpoint(found[3], 3)
-    again = one.evaluate_checkpoint(found[20], 20)
+    other = results(one, found, 3)
+    again = results(one, found, 20)
     assert [row["value"] for row in again] == [row["value"] for row in rows]
     assert other[0]["value"] != again[0]["value"]
 
@@ -121,7 +128,9 @@ def test_a_damaged_reference_is_named(tmp_path):
 
 def test_real_clips_of_a_file_are_at_no_distance(tmp_path):
     greys = 10 * np.arange(12, dtype=np.uint8)
-    clips = np.broadcast_to(greys[:, None, None, None, None], [12, 4, 8, 8, 3])
+    clips = np.broadcast_to(
+        greys[:, None, None, None, None], [12, 4, 32, 32, 3]
+    )
     np.save(tmp_path / "clips.npy", clips)
     found = evaluator(tmp_path / "cache", num_clips=12)
     (row,) = found.evaluate_folder(str(tmp_path / "clips.npy"))
@@ -133,6 +142,7 @@ def test_real_clips_of_a_file_are_at_no_distance(tmp_path):
     ("kwargs", "words"),
     [
         ({"num_clips": 0}, "num_clips must be at least 1"),
+        ({"num_real_clips": 0}, "num_real_clips must be at least 1"),
         ({"truncations": (0.0,)}, "truncations must be above 0"),
         ({"truncations": (5.0,)}, "truncations must be above 0"),
         ({"num_frames": 16}, "measures 16 frames, and NUM_FRAMES is 4"),
@@ -148,7 +158,47 @@ def test_a_checkpoint_of_another_model_is_refused(workdir, tmp_path):
     found = evaluator(tmp_path)
     found._num_classes = 3
     with pytest.raises(ValueError, match="another model"):
-        found.evaluate_checkpoint(checkpoints(workdir)[20], 20)
+        found.load_checkpoint(checkpoints(workdir)[20])
+
+
+def test_a_measure_that_fails_loses_no_other(tmp_path, caplog):
+    clips = np.zeros([12, 4, 32, 32, 3], np.uint8)
+    np.save(tmp_path / "clips.npy", clips)
+    found = evaluator(
+        tmp_path / "cache",
+        num_clips=12,
+        measures=(
+            measures.kernel_distance_of_features,
+            measures.frechet_distance,
+        ),
+    )
+    rows = found.evaluate_folder(str(tmp_path / "clips.npy"))
+    assert [row["metric"] for row in rows] == ["tiny/frechet_distance"]
+    assert "is left out" in caplog.text
+
+
+def test_clips_of_another_size_are_refused(tmp_path):
+    np.save(tmp_path / "clips.npy", np.zeros([12, 4, 16, 32, 3], np.uint8))
+    with pytest.raises(ValueError, match=r"16x32 pixels.*32x32"):
+        evaluator(tmp_path).evaluate_folder(str(tmp_path / "clips.npy"))
+
+
+def test_a_protocol_of_predictions_takes_no_checkpoint(workdir, tmp_path):
+    found = evaluator(tmp_path, only_folders=True)
+    with pytest.raises(ValueError, match="--clips"):
+        found.load_checkpoint(checkpoints(workdir)[20])
+
+
+def test_a_checkpoint_that_is_gone_leaves_the_best_as_it_is(workdir, tmp_path):
+    results = Results(str(tmp_path))
+    results.add([row(20, 2.0, checkpoints(workdir)[20])])
+    folder = results.keep_if_best("tiny/frechet_distance")
+    results.add([row(30, 1.0, str(tmp_path / "ckpt" / "step-30"))])
+    assert results.keep_if_best("tiny/frechet_distance") is None
+    latest = tf.train.latest_checkpoint(folder)
+    assert os.path.basename(latest) == "step-20"
+    with pytest.raises(ValueError, match="tiny/frechet_distance"):
+        results.keep_if_best("fvd/kernel")
 
 
 def row(step, value, checkpoint="", truncation=1.0):
@@ -176,7 +226,7 @@ def test_results_are_lines_scalars_and_the_best_checkpoint(workdir, tmp_path):
     with open(tmp_path / "metrics.jsonl") as file:
         lines = [json.loads(line) for line in file]
     assert lines[1] == {"step": 20, "tiny/frechet_distance": 1.0}
-    assert list(tmp_path.glob("events.out.*"))
+    assert list(tmp_path.glob("evaluation/events.out.*"))
     with open(results.path, "a") as file:
         file.write('{"metric": "cut')
     assert len(results.rows()) == 6

@@ -1,0 +1,71 @@
+"""What determines a number, but for the clips measured."""
+
+import dataclasses
+
+import gin
+
+
+@gin.register
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """All that determines a number, but for the clips measured.
+
+    Attributes:
+        name: what its results are called.
+        network: factory of the feature network (see `features`).
+        measures: functions of `measures`.
+        num_clips: generated clips.
+        num_real_clips: clips of the reference; None: each clip of the dataset
+            once.
+        num_frames: the first that many frames of each clip are measured;
+            None: all that the dataset is configured to have.
+        quantize: whether generated clips are rounded to 256 values first.
+        truncations: what z is multiplied by, each a result of its own.
+        repeats: with how many draws of generated clips it is repeated.
+        standing_statistics_batches: for the averaged generator's batch norm.
+        standing_statistics_batch_size: samples in each of them; moves the
+            variances, and with them all metrics.
+        only_folders: whether it is for folders of clips alone.
+        batch_size: clips at a time over all replicas.
+        seed: of the clips' choice; repeats take those that follow.
+        keep_features: clips whose features are kept in memory, for measures
+            that need more than mean and covariance.
+    """
+
+    name: str
+    network: object
+    measures: tuple
+    num_clips: int
+    num_real_clips: int | None = None
+    num_frames: int | None = None
+    quantize: bool = True
+    truncations: tuple = (1.0,)
+    repeats: int = 1
+    standing_statistics_batches: int = 16
+    standing_statistics_batch_size: int = 64
+    only_folders: bool = False
+    batch_size: int = 8
+    seed: int = 0
+    keep_features: int = 10_000
+
+    def __post_init__(self):
+        for name in (
+            "num_clips",
+            "num_real_clips",
+            "num_frames",
+            "repeats",
+            "batch_size",
+            "standing_statistics_batches",
+            "standing_statistics_batch_size",
+            "keep_features",
+        ):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(
+                    f"Protocol.{name} must be at least 1. Received: {value}."
+                )
+        if not all(0 < level <= 1 for level in self.truncations):
+            raise ValueError(
+                "Protocol.truncations must be above 0 and at most 1. Received: "
+                f"{self.truncations}."
+            )
