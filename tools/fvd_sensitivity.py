@@ -4,8 +4,9 @@
         --gin_file=gin/fvd.gin --gin_param=Protocol.num_real_clips=90
 
 Damages the real clips of the protocol at growing levels and measures them
-against the same clips undamaged, so that no damage is a Frechet distance of
-exactly 0. Other windows of the data, undamaged, are measured the same way:
+against the same clips undamaged: no damage is a Frechet distance of 0 but for
+rounding, and a kernel distance below 0, as that takes the two sets for
+independent. Other windows of the data, undamaged, are measured the same way:
 damage below them is lost among the choice of clips. Prints a table and, as the
 last line, the path of a picture with one panel for each metric and damage.
 """
