@@ -198,7 +198,6 @@ def test_the_table_and_the_picture(gin_file, tmp_path):
     "flags, words",
     [
         (["--gin_param=DATA_DIR='/nowhere'"], "in the folder '/nowhere'"),
-        (["--gin_param=TYPO=1"], "TYPO"),
         (["extra"], "Unknown argument 'extra'"),
     ],
 )
