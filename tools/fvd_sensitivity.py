@@ -30,7 +30,7 @@ from damages import DAMAGES, DamagedClips
 
 from dvdgan_tf import config
 from dvdgan_tf.data import pipeline
-from dvdgan_tf.evaluation.activations import measure
+from dvdgan_tf.evaluation.activations import make_step, measure
 from dvdgan_tf.evaluation.clips import RealClips
 from dvdgan_tf.evaluation.evaluator import Evaluator
 from dvdgan_tf.training.strategies import make_strategy
@@ -101,12 +101,18 @@ def measurements(names):
         return found
 
     def activations(clips, title):
-        return measure(
-            clips,
+        step = make_step(
+            clips.videos,
             evaluator.network,
             evaluator.strategy,
-            protocol.batch_size,
             evaluator.num_frames,
+        )
+        return measure(
+            clips,
+            step,
+            evaluator.strategy,
+            evaluator.network.outputs,
+            protocol.batch_size,
             keep=protocol.keep_features,
             title=title,
         )

@@ -112,8 +112,8 @@ def make_step(videos, network, strategy, num_frames=None, quantize=True):
             go to the network as they are.
 
     Returns:
-        `tf.function` of a distributed batch, giving {output: [B, D]} and
-        labels [B] of all replicas.
+        `tf.function` of a distributed batch, giving on each replica
+        {output: [b, D]} and labels [b].
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -123,10 +123,7 @@ def make_step(videos, network, strategy, num_frames=None, quantize=True):
 
     @tf.function(reduce_retracing=True)
     def step(inputs, labels):
-        results = strategy.run(on_replica, args=(inputs, labels))
-        return tf.nest.map_structure(
-            lambda value: strategy.gather(value, axis=0), results
-        )
+        return strategy.run(on_replica, args=(inputs, labels))
 
     return step
 
@@ -155,11 +152,16 @@ def measure(
     batches = _batches(clips, batch_size)
     with tqdm(total=clips.num_clips, desc=title, unit="clip") as bar:
         for batch in strategy.experimental_distribute_dataset(batches):
-            features, labels = step(*batch)
+            features, labels = tf.nest.map_structure(
+                # Of one process: no communication is needed.
+                lambda value: np.concatenate(
+                    strategy.experimental_local_results(value)
+                ),
+                step(*batch),
+            )
             left = min(len(labels), clips.num_clips - bar.n)
             activations.update(
-                {k: features[k].numpy()[:left] for k in outputs},
-                labels.numpy()[:left],
+                {k: features[k][:left] for k in outputs}, labels[:left]
             )
             bar.update(left)
     return activations

@@ -12,7 +12,7 @@ from data import stored
 from PIL import Image
 
 from dvdgan_tf.data import pipeline
-from dvdgan_tf.evaluation.activations import measure
+from dvdgan_tf.evaluation import activations
 from dvdgan_tf.evaluation.clips import RealClips
 from tests.evaluation.tiny import MeanColors, Source
 
@@ -121,6 +121,14 @@ def test_a_dropped_frame_shows_the_one_before(level, dropped):
         assert order[t] == order[t - 1]
 
 
+def measure(clips, batch_size):
+    strategy, network = tf.distribute.OneDeviceStrategy("CPU:0"), MeanColors()
+    step = activations.make_step(clips.videos, network, strategy)
+    return activations.measure(
+        clips, step, strategy, network.outputs, batch_size
+    )
+
+
 def test_damaged_clips_are_measured_like_the_others():
     real = RealClips(Source(), pipeline.example, 5)
     seen = []
@@ -130,9 +138,7 @@ def test_damaged_clips_are_measured_like_the_others():
         return (clip * level).astype(np.uint8)
 
     clips = DamagedClips(real, darken, 0.5, num_frames=3, seed=7)
-    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
-    before = measure(real, MeanColors(), strategy, 5)
-    after = measure(clips, MeanColors(), strategy, 5)
+    before, after = measure(real, 5), measure(clips, 5)
     # All greys are even: halves are whole numbers.
     np.testing.assert_allclose(
         after.features["logits"], before.features["logits"] / 2, rtol=1e-6
@@ -141,7 +147,7 @@ def test_damaged_clips_are_measured_like_the_others():
     assert {frames for frames, _ in seen} == {3}
     assert len({number for _, number in seen}) == 5
     first, seen[:] = sorted(seen), []
-    measure(clips, MeanColors(), strategy, 2)
+    measure(clips, 2)
     assert set(seen) == set(first)
 
 
