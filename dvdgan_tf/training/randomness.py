@@ -16,14 +16,14 @@ class Randomness:
     Args:
         seed: any integer, taken modulo 2**64.
         batch_size: examples over all replicas.
-        generator: for z_dim, num_frames and num_classes.
+        generator: for z_dim, generated_frames and num_classes.
     """
 
     def __init__(self, seed, batch_size, generator):
         self.seed = seed
         self.batch_size = batch_size
         self.z_dim = generator.z_dim
-        self.num_frames = generator.num_frames
+        self.generated_frames = generator.generated_frames
         self.num_classes = generator.num_classes
         self.follow_labels(np.ones(self.num_classes))
 
@@ -51,7 +51,8 @@ class Randomness:
 
         Returns:
             z [b, z_dim], standard normal; y [b], int32 class ids; and twice
-            uniform noise [b, T] in [0, 1), for real and for fake frames.
+            uniform noise [b, generated_frames] in [0, 1), for real and for
+            fake frames.
         """
         key = threefry.threefry(
             threefry.words(self.seed), threefry.words(tf.cast(step, tf.int64))
@@ -59,7 +60,7 @@ class Randomness:
         update = threefry.words(tf.cast(update, tf.int64))
         key = threefry.threefry(key, update)
         # One counter per example and pair of words: z, then y, then frames.
-        pairs = (-(-self.z_dim // 2), 1, self.num_frames)
+        pairs = (-(-self.z_dim // 2), 1, self.generated_frames)
         position = np.arange(sum(pairs), dtype=np.uint32)
         bits0, bits1 = (
             tf.split(bits, pairs, axis=1)
