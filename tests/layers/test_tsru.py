@@ -4,6 +4,7 @@ import numpy_tsru as oracle
 import pytest
 import tensorflow as tf
 
+from dvdgan_tf.layers import tsru
 from dvdgan_tf.layers.spectral import SpectralNorm
 from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs, flow_width
 
@@ -93,6 +94,33 @@ def test_gradients_are_the_finite_differences(unit_class):
 
 
 @UNITS
+def test_compiles_with_gradients(unit_class):
+    unit = build(unit_class, unroll=False)
+    sources = [v.value for v in unit.trainable_variables]
+
+    def gradients(x, h):
+        with tf.GradientTape() as tape:
+            tape.watch([x, h])
+            outputs = unit(x, num_frames=4, initial_state=h, training=True)
+        found = tape.gradient(
+            outputs,
+            [x, h, *sources],
+            output_gradients=normal(*SHAPE, seed=3),
+        )
+        return outputs, *found
+
+    x, h = tf.constant(normal(*SHAPE)), tf.constant(state_of())
+    before = numpy_layers.values(unit)
+    expected = gradients(x, h)
+    for variable in unit.variables:
+        variable.assign(before[variable.path])
+    found = tf.function(gradients, jit_compile=True)(x, h)
+    for a, b in zip(found, expected, strict=True):
+        assert np.abs(b).max() > 0.01
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+@UNITS
 def test_variables(unit_class):
     unit = build(unit_class, random=False)
     shapes = {v.name: v.shape for v in unit.variables}
@@ -153,43 +181,44 @@ def test_closed_update_gate_takes_the_candidate_which_is_a_relu(unit_class):
     np.testing.assert_array_equal(unit(normal(*SHAPE), num_frames=4), 0.0)
 
 
-def test_the_three_differ_in_what_sees_the_warped_state():
-    # What the candidate, and the gate, become if only the flow changes.
-    x, state = normal(2, 1, 4, 6, CHANNELS), state_of()
-    sees = {}
-    for unit_class in (TSRUc, TSRUp, TSRUs):
-        unit = build(unit_class)
-        no_flow(unit)
+@pytest.mark.parametrize(
+    "unit_class, sees", [(TSRUc, True), (TSRUp, False), (TSRUs, True)]
+)
+def test_which_candidate_sees_the_warped_state(unit_class, sees):
+    unit = build(unit_class)
+    no_flow(unit)
 
-        def change(unit=unit, **gates):
-            a, b = (
-                bias(unit, flow=flow, **gates)
-                or unit(x, num_frames=1, initial_state=state).numpy()
-                for flow in ((0.0, 0.0), (1.0, 0.0))
-            )
-            return np.abs(a - b).max() > 0.01
+    def states(flow):
+        bias(unit, update=-100.0, candidate=1.0, flow=flow)
+        x = normal(2, 1, 4, 6, CHANNELS)
+        return unit(x, num_frames=1, initial_state=state_of()).numpy()
 
-        # Of two constant states, which no flow moves, only u is left to see.
-        sees[unit_class.__name__] = change(update=-100.0, candidate=1.0)
-    assert sees == {"TSRUc": True, "TSRUp": False, "TSRUs": True}
+    difference = np.abs(states((0.0, 0.0)) - states((1.0, 0.0))).max()
+    assert difference > 0.1 if sees else difference == 0.0
+
+
+@pytest.mark.parametrize(
+    "unit_class, sees", [(TSRUc, True), (TSRUp, True), (TSRUs, False)]
+)
+def test_which_gate_sees_the_input_itself(unit_class, sees):
+    unit = build(unit_class)
+    no_flow(unit)
+    bias(unit, candidate=-100.0)
+    first, second = (
+        unit(x[:, None], num_frames=1, initial_state=state_of()).numpy()
+        for x in (state_of(5), state_of(6))
+    )
+    difference = np.abs(first - second).max()
+    assert difference > 0.1 if sees else difference == 0.0
 
 
 @UNITS
-def test_flow_at_first_is_a_fraction_of_a_pixel(unit_class):
+def test_flow_at_first_is_about_half_a_pixel(unit_class, monkeypatch):
+    flows = []
+    monkeypatch.setattr(tsru, "warp", lambda h, flow: flows.append(flow) or h)
     unit = unit_class()
     unit.build((None, 1, 8, 8, 64))
-    unit.parameters(True)
-    # A state whose values are its columns, moved with the gate open.
-    unit.bias.assign(np.r_[np.zeros(32), np.full(64, 100.0), np.zeros(66)])
     x, state = normal(4, 1, 8, 8, 64), normal(4, 8, 8, 64, seed=2)
-    unit.bias.assign(tf.zeros_like(unit.bias))
-    hidden = numpy_layers.Weights(unit)
-    w_g, w_f = (
-        hidden.normalized(f"{name}_kernel") for name in ("flow_hidden", "flow")
-    )
-    both = np.concatenate([state, x[:, 0]], -1)
-    theta = numpy_layers.convolve(
-        numpy_layers.relu(numpy_layers.convolve(both, w_g)), w_f
-    )
-    print(np.sqrt(np.mean(theta**2)))
-    assert 0.2 < np.sqrt(np.mean(theta**2)) < 1.0
+    unit(x, num_frames=1, initial_state=state, training=True)
+    (flow,) = flows
+    assert 0.3 < np.sqrt(np.mean(np.square(flow))) < 1.0
