@@ -17,7 +17,8 @@ import dvdgan_tf.features.hub
 import dvdgan_tf.features.native
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
-import dvdgan_tf.training.loop  # noqa: F401
+import dvdgan_tf.training.loop
+import dvdgan_tf.training.prediction_grid  # noqa: F401
 
 
 def parse(files, bindings):

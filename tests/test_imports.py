@@ -25,7 +25,12 @@ ALLOWED = {
     "networks": {"networks", "layers"},
     "data": {"data", "video_reading"},
     "datasets": {"datasets", "data"},
-    "training": {"training", "named_variables", "video_io"},
+    "training": {
+        "training",
+        "named_variables",
+        "prediction_views",
+        "video_io",
+    },
     "metrics": {"metrics"},
     "evaluation": {
         "evaluation",
@@ -36,6 +41,7 @@ ALLOWED = {
     },
     "named_variables": set(),
     "features": {"features"},
+    "prediction_views": {"video_io"},
     "video_io": set(),
     "video_reading": set(),
 }

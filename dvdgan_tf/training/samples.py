@@ -65,18 +65,36 @@ class SampleGrid:
             its first sample), and the paths of PNG, GIF and MP4.
         """
         videos = self.draw(ema)
-        kind = "ema" if ema else "live"
-        stem = os.path.join(directory, f"step_{step:08d}_{kind}")
-        paths = [f"{stem}.{ending}" for ending in ("png", "gif", "mp4")]
-        os.makedirs(directory, exist_ok=True)
         still = still_grid(videos)
         clip = video_io.tile(
             videos.reshape(-1, *videos.shape[2:]), columns=videos.shape[1]
         )
-        video_io.write_png(paths[0], still)
-        video_io.write_gif(paths[1], clip, self.fps)
-        video_io.write_mp4(paths[2], clip, self.fps)
-        return still, paths
+        stem = os.path.join(directory, file_stem(step, ema))
+        return still, write_files(stem, still, clip, self.fps)
+
+
+def file_stem(step, ema):
+    """What the names of a step's files begin with; they sort by step."""
+    return f"step_{step:08d}_{'ema' if ema else 'live'}"
+
+
+def write_files(stem, still, clip, fps):
+    """Writes PNG, GIF and MP4.
+
+    Args:
+        stem: path without ending; its folder is created.
+        still: uint8 [H, W, 3], for the PNG.
+        clip: uint8 [T, H, W, 3].
+        fps: frames per second.
+
+    Returns:
+        Their paths, in that order.
+    """
+    paths = [f"{stem}.{ending}" for ending in ("png", "gif", "mp4")]
+    video_io.write_png(paths[0], still)
+    video_io.write_gif(paths[1], clip, fps)
+    video_io.write_mp4(paths[2], clip, fps)
+    return paths
 
 
 def still_grid(videos, max_frames=12):

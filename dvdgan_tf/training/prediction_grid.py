@@ -1,0 +1,107 @@
+"""Predictions of a run for fixed clips, written as PNG, GIF and MP4."""
+
+import os
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from dvdgan_tf import prediction_views, video_io
+from dvdgan_tf.training.samples import file_stem, write_files
+
+
+@gin.register
+class PredictionGrid:
+    """Continues the same clips with the same z at every call.
+
+    Args:
+        trainer: a `Trainer` whose generator takes conditioning frames.
+        num_clips: clips continued.
+        samples_per_clip: continuations of each.
+        fps: frames per second of GIF and MP4.
+        seed: of the fixed z.
+
+    Raises:
+        ValueError: the generator takes no conditioning frames, or there is
+            nothing to show.
+    """
+
+    def __init__(
+        self, trainer, num_clips=4, samples_per_clip=3, fps=12, seed=0
+    ):
+        generator = trainer.generator
+        if not generator.conditioning_frames:
+            raise ValueError(
+                "PredictionGrid shows how given frames go on, but "
+                "CONDITIONING_FRAMES is 0; set it, or set "
+                "train.sample_grid = @SampleGrid."
+            )
+        if num_clips < 1 or samples_per_clip < 1:
+            raise ValueError(
+                "PredictionGrid needs at least one clip and one sample. "
+                f"Received: num_clips={num_clips}, "
+                f"samples_per_clip={samples_per_clip}"
+            )
+        self.trainer = trainer
+        self.num_clips = num_clips
+        self.fps = fps
+        shape = (num_clips, samples_per_clip, generator.z_dim)
+        z = np.random.default_rng(seed).standard_normal(shape)
+        self.z = z.astype(np.float32)
+
+    def condition_on(self, videos, labels):
+        """Sets the clips, to be done once, before the first `draw`.
+
+        Args:
+            videos: uint8 [num_clips, T, H, W, 3], whole real clips.
+            labels: integer [num_clips], their classes.
+
+        Raises:
+            ValueError: there are not `num_clips` of them.
+        """
+        videos, labels = np.asarray(videos), np.asarray(labels)
+        if len(videos) != self.num_clips or labels.shape != (self.num_clips,):
+            raise ValueError(
+                f"PredictionGrid continues {self.num_clips} clips, each with "
+                f"a label. Received: videos of shape {list(videos.shape)}, "
+                f"labels of shape {list(labels.shape)}"
+            )
+        if self.trainer.generator.num_classes == 1:
+            labels = np.zeros_like(labels)
+        self.videos, self.labels = videos, labels.astype(np.int32)
+
+    def draw(self, ema):
+        """Continuations of all clips.
+
+        Args:
+            ema: whether the averaged or the live generator samples.
+
+        Returns:
+            uint8 [num_clips, samples_per_clip, T - C, H, W, 3]
+        """
+        given = self.videos[:, : self.trainer.generator.conditioning_frames]
+        rows = []
+        for z, frames, label in zip(self.z, given, self.labels, strict=True):
+            frames = tf.cast(frames, tf.float32) / 127.5 - 1.0
+            rows.append(
+                self.trainer.sample(
+                    tf.constant(z),
+                    tf.fill([len(z)], label),
+                    ema,
+                    tf.repeat(frames[None], len(z), 0),
+                )
+            )
+        return video_io.to_uint8(np.stack(rows))
+
+    def write(self, directory, step, ema):
+        """Draws and writes a step's files into a folder.
+
+        Returns:
+            The still image, uint8 [H, W, 3] (`prediction_views.strip`), and
+            the paths of PNG, GIF and MP4 (`prediction_views.side_by_side`).
+        """
+        predictions = self.draw(ema)
+        still = prediction_views.strip(self.videos, predictions)
+        clip = prediction_views.side_by_side(self.videos, predictions)
+        stem = os.path.join(directory, file_stem(step, ema))
+        return still, write_files(stem, still, clip, self.fps)
