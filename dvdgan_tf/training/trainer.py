@@ -398,13 +398,14 @@ class Trainer:
         )
 
     def _scores(self, videos, y, noise, parameters):
-        """Scores of D_S on k drawn frames and of D_T, [B] each."""
+        """Scores of D_S on k drawn frames and of D_T on a crop, [B] each."""
         spatial, temporal = parameters
         continuations = videos[:, self.generator.conditioning_frames :]
-        frames = self.d_spatial.draw_frames(continuations, noise)
+        frames = self.d_spatial.draw_frames(continuations, noise[:, :-2])
+        crops = self.d_temporal.draw_crop(videos, noise[:, -2:])
         return (
             self.d_spatial.apply(frames, y, spatial),
-            self.d_temporal.apply(videos, y, temporal),
+            self.d_temporal.apply(crops, y, temporal),
         )
 
     def _orthogonal_penalty(self, variables):
