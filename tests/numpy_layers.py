@@ -241,13 +241,16 @@ def d_block(x, w, spatial=2, time=1, first=False):
     return main + skip
 
 
-def generator(z, y, w, num_frames, sizes, up="bilinear", training=False):
+def generator(
+    z, y, w, num_frames, sizes, up="bilinear", training=False, states=None
+):
     """G; y is one-hot, `sizes` the resolutions at which groups start."""
     c = np.concatenate([z, y @ w["class_embedding"]], -1)
     seed = dense(c, w.below("seed")).reshape(len(z), 4, 4, -1)
     x = np.stack([seed] * num_frames, 1)
-    for s in sizes:
-        x = conv_gru(x, w.below(f"{s}x{s}_recurrent"))
+    for i, s in enumerate(sizes):
+        h = None if states is None else states[i]
+        x = conv_gru(x, w.below(f"{s}x{s}_recurrent"), h)
         x = g_block(x, c, w.below(f"{s}x{s}_block"), None, training)
         x = g_block(x, c, w.below(f"{s}x{s}_block_up"), up, training)
         if f"{2 * s}x{2 * s}_attention" in w:
@@ -280,3 +283,18 @@ def discriminator(x, y, w, num_blocks, num_3d_blocks=0, time_pool=1):
         if f"{x.shape[2]}x{x.shape[2]}_attention" in w and not last:
             x = attention(x, w.below(f"{x.shape[2]}x{x.shape[2]}_attention"))
     return projection_head(x, y, w)
+
+
+def frame_encoder(frames, w, num_blocks):
+    """h0 of each unit from 4x4 up: the C maps of a frame size, conv, ReLU."""
+    x, maps = frames, {}
+    for i in range(num_blocks):
+        last = i == num_blocks - 1
+        name = f"{frames.shape[2] >> i}x{frames.shape[2] >> i}_block{i}"
+        x = d_block(x, w.below(name), 1 if last else 2, first=i == 0)
+        maps[x.shape[2]] = x  # The last of two 4x4 maps stays.
+    states = []
+    for size in sorted(maps):
+        joined = np.concatenate(list(np.moveaxis(maps[size], 1, 0)), -1)
+        states.append(relu(conv(joined, w.below(f"{size}x{size}_state"))))
+    return states

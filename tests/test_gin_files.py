@@ -18,18 +18,22 @@ FILES = sorted({p.stem for p in FOLDER.glob("*.gin")} - {"dvdgan"} - PROTOCOLS)
 
 # Classes of the data sets whose files leave that to the data.
 CLASSES = {"demo": 10, "folder_64": 7}
+SMALL = ("demo", "demo_prediction", "folder_64", "folder_prediction_64")
 
 # Trainable parameters of G, D_S and D_T, spelt out.
 GOLDEN = {
-    "bair_64": (305_332_859, 153_185_025, 161_456_385),
+    "bair_64": (492_727_163, 153_185_025, 161_456_385),
     "demo": (704_131, 95_601, 128_721),
+    "demo_prediction": (931_859, 95_169, 128_289),
     "folder_64": (620_443, 150_809, 159_305),
+    "folder_prediction_64": (937_171, 150_425, 158_921),
     "k600_128": (177_009_027, 87_356_449, 88_522_849),
     "k600_128x48": (177_009_027, 87_356_449, 88_522_849),
     "k600_256": (232_163_715, 98_565_409, 99_731_809),
     "k600_64": (305_404_739, 154_411_777, 162_683_137),
     "k600_64_trivd": (305_404_739, 154_411_777, 162_683_137),
     "k600_64x48": (305_404_739, 154_411_777, 162_683_137),
+    "k600_prediction_64": (629_566_331, 153_185_025, 161_456_385),
     "seed_summary": (305_404_739, 154_493_698, 162_765_058),
     "ucf101_128": (176_949_147, 86_589_985, 87_756_385),
 }
@@ -37,13 +41,16 @@ GOLDEN = {
 TASKS = {
     "bair_64": (64, 16, 128, 1),
     "demo": (32, 8, 8, None),
+    "demo_prediction": (32, 12, 8, None),
     "folder_64": (64, 12, 4, None),
+    "folder_prediction_64": (64, 16, 4, None),
     "k600_128": (128, 12, 96, 600),
     "k600_128x48": (128, 48, 96, 600),
     "k600_256": (256, 12, 96, 600),
     "k600_64": (64, 12, 128, 600),
     "k600_64_trivd": (64, 12, 128, 600),
     "k600_64x48": (64, 48, 128, 600),
+    "k600_prediction_64": (64, 16, 128, 600),
     "seed_summary": (64, 12, 128, 600),
     "ucf101_128": (128, 16, 96, 101),
 }
@@ -73,6 +80,13 @@ PAPER = {
     "Trainer.ema_start_step": 20_000,
     "Trainer.orthogonal_regularization": 0.0,
     "train.num_steps": 300_000,
+}
+# Frame prediction: frames given, and up to 1,000,000 steps.
+PREDICTION = {
+    "bair_64": 1,
+    "demo_prediction": 4,
+    "folder_prediction_64": 5,
+    "k600_prediction_64": 5,
 }
 # What the widely copied summary says instead.
 SUMMARY = {
@@ -135,6 +149,9 @@ def test_golden_parameter_counts(name):
         macro("CH"),
         classes,
     )
+    assert macro("CONDITIONING_FRAMES") == PREDICTION.get(name, 0)
+    if not macro("CLASS_CONDITIONAL"):
+        classes = 1
     assert build_counts(classes or CLASSES[name]) == GOLDEN[name]
     # Keras would go on to give the variables their values.
     keras.utils.clear_session()
@@ -144,16 +161,17 @@ def test_there_are_golden_numbers_of_exactly_the_files():
     assert sorted(GOLDEN) == sorted(TASKS) == FILES
 
 
-@pytest.mark.parametrize(
-    "name", [f for f in FILES if f not in ("demo", "folder_64")]
-)
+@pytest.mark.parametrize("name", [f for f in FILES if f not in SMALL])
 def test_hyperparameters_are_the_papers(name):
     parse(name)
     expected = PAPER | CHANGES.get(name, {})
+    if name in PREDICTION:
+        expected["train.num_steps"] = 1_000_000
     found = {key: gin.query_parameter(key) for key in expected}
     assert found == expected
     stride = gin.query_parameter("FRAME_STRIDE/macro.value")
-    assert stride == (2 if name[:4] in ("k600", "seed") else 1)
+    every_second = name[:4] in ("k600", "seed") and name not in PREDICTION
+    assert stride == (2 if every_second else 1)
     assert gin.query_parameter("TfdsVideos.flip") == (name == "ucf101_128")
 
 

@@ -260,7 +260,7 @@ def train(source):
     waited, worked = [], []
     for _ in range(2 + FLAGS.steps):
         start = time.perf_counter()
-        batches = [next(iterator) for _ in range(trainer.d_steps)]
+        batches = [next(iterator) for _ in range(trainer.batches_per_step)]
         ready = time.perf_counter()
         videos, labels = zip(*batches, strict=True)
         step(tf.stack(videos), tf.stack(labels)).numpy()

@@ -49,7 +49,7 @@ def export(trainer, output, fresh, sample_batch=2):
     os.makedirs(output, exist_ok=True)
     generator = trainer.generator
     shape = [generator.num_frames, *[generator.resolution] * 2, 3]
-    batch = [trainer.d_steps, trainer.batch_size]
+    batch = [trainer.batches_per_step, trainer.batch_size]
     variables = trainer.variables()
     step = export_module(
         trainer.step_on,
@@ -257,9 +257,9 @@ def write_batches(trainer, source, num_batches, output):
         source,
         trainer.batch_size,
         trainer.seed,
-        start_batch=int(trainer.step.numpy()) * trainer.d_steps,
+        start_batch=int(trainer.step.numpy()) * trainer.batches_per_step,
     )
-    batches = batches.batch(trainer.d_steps).take(num_batches)
+    batches = batches.batch(trainer.batches_per_step).take(num_batches)
     videos, labels = zip(*batches.as_numpy_iterator(), strict=True)
     np.savez_compressed(
         os.path.join(output, "batches.npz"),

@@ -17,6 +17,13 @@ _BRIGHTEST = 16
 # pixels, so that every digit crosses a good part of the frame in a clip.
 _SLOWEST, _FASTEST = 1 / 32, 1 / 12
 
+# Of scikit-learn's images.
+_SPLITS = {
+    "train": slice(1500),
+    "test": slice(1500, None),
+    "all": slice(None),
+}
+
 
 @gin.register
 class MovingDigits:
@@ -32,6 +39,8 @@ class MovingDigits:
         resolution: height and width of a clip in pixels, at least 32.
         num_frames: frames in a clip.
         num_examples: clips in an epoch; scikit-learn has 1797 images.
+        split: "train", the first 1,500 of the images; "test", the other 297;
+            or "all".
         digit_size: side in pixels of the square that the digit stays in and
             fades to black within; half of `resolution` if None.
 
@@ -48,7 +57,12 @@ class MovingDigits:
     """
 
     def __init__(
-        self, resolution, num_frames, num_examples=1797, digit_size=None
+        self,
+        resolution,
+        num_frames,
+        num_examples=1797,
+        split="all",
+        digit_size=None,
     ):
         if digit_size is None:
             digit_size = resolution // 2
@@ -56,8 +70,9 @@ class MovingDigits:
         self.resolution = resolution
         self.num_frames = num_frames
         self.num_examples = num_examples
+        self._split = split
         self.class_names = [str(digit) for digit in range(10)]
-        images, labels = _load_digits()
+        images, labels = _load_digits(split)
         chosen = np.arange(num_examples) % len(labels)
         self.label_counts = np.bincount(labels[chosen], minlength=10)
         self._images = images
@@ -68,7 +83,7 @@ class MovingDigits:
         """All that its clips depend on, but for the seed; a JSON-able dict."""
         return {
             "dataset": "moving_digits",
-            "split": "train",
+            "split": self._split,
             "records": self.num_examples,
             "digit_size": self._digit_size,
             "resolution": self.resolution,
@@ -151,7 +166,12 @@ def _check_arguments(resolution, num_frames, num_examples, digit_size):
             )
 
 
-def _load_digits():
+def _load_digits(split):
+    if split not in _SPLITS:
+        raise ValueError(
+            f"MovingDigits.split must be one of {', '.join(_SPLITS)}. "
+            f"Received: {split!r}."
+        )
     try:
         from sklearn import datasets
     except ImportError as error:
@@ -161,4 +181,5 @@ def _load_digits():
         ) from error
     digits = datasets.load_digits()
     images = (digits.images / _BRIGHTEST).astype(np.float32)
-    return images, digits.target.astype(np.int32)
+    labels = digits.target.astype(np.int32)
+    return images[_SPLITS[split]], labels[_SPLITS[split]]

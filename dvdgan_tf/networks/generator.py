@@ -20,6 +20,7 @@ from dvdgan_tf.layers.segments import (
 )
 from dvdgan_tf.layers.spectral import SpectralConv, SpectralDense
 from dvdgan_tf.networks.blocks import GBlock
+from dvdgan_tf.networks.frame_encoder import FrameEncoder
 from dvdgan_tf.networks.widths import (
     GENERATOR_MULTIPLIERS,
     check_at_least_one,
@@ -30,18 +31,23 @@ from dvdgan_tf.networks.widths import (
 
 @gin.register
 class Generator(keras.Model):
-    """Class-conditional video generator.
+    """Class-conditional generator of videos, or of videos' continuations.
 
     c = [z; e(y)] is mapped to a 4x4 seed, the input of the first recurrent
     unit at every time step. Then, once per doubling of the resolution, a
     group: recurrent unit over time -> G-block -> G-block (x2 up). c
     conditions every batch norm. Head per frame: CBN -> ReLU -> conv3x3 ->
-    tanh.
+    tanh. For frame prediction (DVD-GAN-FP), the recurrent units' initial
+    states are a function of the frames given; otherwise they are 0.
 
     Args:
         resolution: height and width, a key of `GENERATOR_MULTIPLIERS`.
-        num_frames: T. Only the [T, C] batch norm statistics depend on it.
+        num_frames: T of a whole video. Only the [T, C] batch norm statistics
+            depend on it.
         num_classes: rows of the class embedding; 1 for unconditional.
+        conditioning_frames: C, the first frames of a video that are given;
+            0 for synthesis. The other T - C are generated.
+        frame_encoder: class of the `FrameEncoder`, where C > 0.
         ch: width unit; 128 at 64x64 and 96 above in the paper.
         channel_multipliers: replaces the resolution's entry in `widths`.
         z_dim: width of z.
@@ -66,10 +72,14 @@ class Generator(keras.Model):
         parts: equal parts of the batch that are computed one after the other,
             to save memory (see `segments`). Batch norm's statistics are those
             of the whole batch.
+        frames: the given frames, [B, C, resolution, resolution, 3] in
+            [-1, 1], where C > 0.
+
+    Attributes:
+        generated_frames: T - C.
 
     Returns:
-        Videos [B, num_frames, resolution, resolution, 3], float32 in
-        [-1, 1].
+        Videos [B, T - C, resolution, resolution, 3], float32 in [-1, 1].
 
     Raises:
         ValueError: an argument is out of its range.
@@ -80,6 +90,8 @@ class Generator(keras.Model):
         resolution,
         num_frames,
         num_classes,
+        conditioning_frames=0,
+        frame_encoder=FrameEncoder,
         ch=96,
         channel_multipliers=None,
         z_dim=120,
@@ -99,11 +111,11 @@ class Generator(keras.Model):
             GENERATOR_MULTIPLIERS, resolution, ch, channel_multipliers
         )
         check_at_least_one(
-            num_frames=num_frames,
             num_classes=num_classes,
             z_dim=z_dim,
             embedding_dim=embedding_dim,
         )
+        _check_conditioning(conditioning_frames, num_frames)
         check_attention(
             attention_resolutions,
             [8 * 2**i for i in range(len(self.widths) - 1)],
@@ -115,6 +127,8 @@ class Generator(keras.Model):
             )
         self.resolution = resolution
         self.num_frames = num_frames
+        self.conditioning_frames = conditioning_frames
+        self.generated_frames = num_frames - conditioning_frames
         self.num_classes = num_classes
         self.z_dim = z_dim
         self.embedding_dim = embedding_dim
@@ -129,6 +143,15 @@ class Generator(keras.Model):
         self.seed = SpectralDense(
             4 * 4 * self.widths[0], name="seed", **self._shared
         )
+        self.frame_encoder = None
+        if conditioning_frames:
+            self.frame_encoder = frame_encoder(
+                resolution=resolution,
+                conditioning_frames=conditioning_frames,
+                state_widths=self.widths[:-1],
+                name="frame_encoder",
+                **self._shared,
+            )
         self.groups = []
         for i, (width, next_width) in enumerate(
             zip(self.widths[:-1], self.widths[1:], strict=True)
@@ -181,39 +204,50 @@ class Generator(keras.Model):
             autocast=False,
         )
         self.seed.build(c_shape)
+        if self.frame_encoder:
+            self.frame_encoder.build()
         size = 4
         for i, (recurrent, block, block_up, *attention) in enumerate(
             self.groups
         ):
-            shape = (None, self.num_frames, size, size, self.widths[i])
+            shape = (None, self.generated_frames, size, size, self.widths[i])
             recurrent.build(shape)
             block.build(shape, c_shape)
             block_up.build(shape, c_shape)
             size *= 2
-            shape = (None, self.num_frames, size, size, self.widths[i + 1])
+            shape = (
+                None,
+                self.generated_frames,
+                size,
+                size,
+                self.widths[i + 1],
+            )
             for layer in attention:
                 layer.build(shape)
         self.head_norm.build(shape, c_shape)
         self.head.build(shape)
         self.built = True
 
-    def call(self, z, y, training=False, parts=1):
+    def call(self, z, y, training=False, parts=1, frames=None):
         condition = self.condition(z, y)
         recompute = self.recompute and training
         memory = dict(recompute=recompute, parts=parts)
         run_frames = functools.partial(run_segment_of_frames, **memory)
         x = self.seed.apply(condition, self.seed.parameters(training))
         x = tf.reshape(x, [-1, 1, 4, 4, self.widths[0]])
-        for recurrent, block, block_up, *attention in self.groups:
+        states = self._initial_states(frames, training, **memory)
+        for (recurrent, block, block_up, *attention), state in zip(
+            self.groups, states, strict=True
+        ):
             weights = recurrent.parameters(training)
             if recompute and x.shape[1] > 1:
-                state = tf.zeros_like(x[:, 0])
+                (state,) = state or (tf.zeros_like(x[:, 0]),)
                 x = run_recurrence(recurrent.apply, x, state, weights)
             else:
                 steps = functools.partial(
-                    recurrent.apply, num_frames=self.num_frames
+                    recurrent.apply, num_frames=self.generated_frames
                 )
-                x = run_segment(steps, (x,), weights, **memory)
+                x = run_segment(steps, (x, *state), weights, **memory)
             x = block(x, condition, training=training, run=run_frames)
             x = block_up(x, condition, training=training, run=run_frames)
             for layer in attention:
@@ -223,6 +257,19 @@ class Generator(keras.Model):
         head = self.head.parameters(training)
         x = run_frames(self._head, (x, *affine), head)
         return tf.tanh(tf.cast(x, "float32"))
+
+    def _initial_states(self, frames, training, **memory):
+        """For each group a tuple: of h0, or empty where it is 0."""
+        given = 0 if frames is None else frames.shape[1]
+        if given != self.conditioning_frames:
+            raise ValueError(
+                f"This generator takes {self.conditioning_frames} "
+                f"conditioning frames. Received: {given}"
+            )
+        if not given:
+            return [()] * len(self.groups)
+        states = self.frame_encoder(frames, training=training, **memory)
+        return [(state,) for state in states]
 
     def _head(self, x, scale, shift, parameters):
         x = tf.nn.relu(scale_and_shift(x, scale, shift))
@@ -243,7 +290,7 @@ class Generator(keras.Model):
         inner = [norm for b in blocks for norm in (b.norm1, b.norm2)]
         return [*inner, self.head_norm]
 
-    def accumulate_standing_statistics(self, z, y, n):
+    def accumulate_standing_statistics(self, z, y, n, frames=None):
         """Lets the n-th batch take part in the standing statistics [BigGAN].
 
         For sampling, the batch norm statistics are averaged over many
@@ -257,7 +304,18 @@ class Generator(keras.Model):
             z: [B, z_dim], truncated as in the sampling to come.
             y: class ids, integer [B].
             n: number of this batch, float32 scalar, counted from 1.
+            frames: the given frames, where there are any.
         """
         for norm in self.batch_norms():
             norm.momentum.assign((n - 1.0) / n)
-        self(z, y, training=True)
+        self(z, y, training=True, frames=frames)
+
+
+def _check_conditioning(conditioning_frames, num_frames):
+    check_at_least_one(num_frames=num_frames)
+    if not 0 <= conditioning_frames < num_frames:
+        raise ValueError(
+            "CONDITIONING_FRAMES must be from 0 to NUM_FRAMES - 1 = "
+            f"{num_frames - 1}. "
+            f"Received: conditioning_frames={conditioning_frames}"
+        )

@@ -1,5 +1,7 @@
 """When things happen in a run: start or resume, log, sample, save, stop."""
 
+import functools
+
 import gin
 import tensorflow as tf
 
@@ -8,6 +10,9 @@ from dvdgan_tf.training.run import Run
 from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.stopping import StopRequest
 from dvdgan_tf.training.strategies import check_same_on_all_workers
+
+# Number of a batch that no training step reaches.
+_BEYOND_TRAINING = 2**40
 
 
 @gin.configurable
@@ -18,6 +23,7 @@ def train(
     dataset=gin.REQUIRED,
     trainer=gin.REQUIRED,
     num_classes=None,
+    class_conditional=True,
     num_steps=300_000,
     steps_per_loop=100,
     sample_every=1_000,
@@ -38,6 +44,8 @@ def train(
         trainer: factory of the `Trainer`, called with the number of classes;
             its seed is also that of the batches.
         num_classes: of the networks; the dataset's own number by default.
+        class_conditional: False for networks of one class, whatever classes
+            the dataset has.
         num_steps: updates of G.
         steps_per_loop: steps between two looks of Python at the run: to log,
             to check that all is finite, and to obey a request to stop.
@@ -69,18 +77,30 @@ def train(
             )
     source = dataset()
     with strategy.scope():
-        trainer = trainer(_number_of_classes(source, num_classes))
-    run = Run(trainer, workdir, keep_checkpoints, sample_grid(trainer))
+        trainer = trainer(
+            _number_of_classes(source, num_classes) if class_conditional else 1
+        )
+    grid = sample_grid(trainer)
+    run = Run(trainer, workdir, keep_checkpoints, grid)
     run.start(source.class_names, gin.operative_config_str())
     source.prepare()
-    trainer.randomness.follow_labels(source.label_counts)
-    iterator = iter(_distribute(batches, source, trainer, run.step))
+    trainer.randomness.follow_labels(
+        source.label_counts if class_conditional else [1]
+    )
+    conditions = functools.partial(_conditions, batches, source, trainer)
+    if trainer.generator.conditioning_frames:
+        grid.condition_on(*_shown(batches, source, trainer.seed, grid))
+    iterator = iter(
+        _distribute(
+            batches, source, trainer, run.step * trainer.batches_per_step
+        )
+    )
     progress = Progress(run.step, num_steps)
     check_same_on_all_workers(strategy, "step", run.step)
     check_same_on_all_workers(strategy, "number of clips", source.num_examples)
     with StopRequest(strategy) as stop:
         if run.step == 0:
-            run.sample(standing_statistics_batches)
+            run.sample(standing_statistics_batches, conditions())
         while run.step < num_steps and not stop.agreed():
             step = run.step
             until = min(
@@ -92,7 +112,7 @@ def train(
             history = trainer.run(iterator, tf.constant(until - step)).numpy()
             run.log(step, history, progress)
             if until % sample_every == 0 or until == num_steps:
-                run.sample(standing_statistics_batches)
+                run.sample(standing_statistics_batches, conditions())
             if until % checkpoint_every == 0 or until == num_steps:
                 run.save()
     run.finish(stop.received)
@@ -113,9 +133,28 @@ def _number_of_classes(source, num_classes):
     return num_classes or found
 
 
-def _distribute(batches, source, trainer, step):
-    """Each process reads its own slices of the global batches."""
-    start = step * trainer.d_steps
+def _conditions(batches, source, trainer):
+    """Iterator of real batches that are not trained on; None in synthesis."""
+    if not trainer.generator.conditioning_frames:
+        return None
+    return iter(_distribute(batches, source, trainer, _BEYOND_TRAINING))
+
+
+def _shown(batches, source, seed, grid):
+    """The videos and labels whose first frames the grid's samples continue."""
+    shown = batches(source, grid.num_clips, seed, 2 * _BEYOND_TRAINING)
+    return next(iter(shown))
+
+
+def _distribute(batches, source, trainer, start):
+    """Each process reads its own slices of the global batches.
+
+    Args:
+        batches: see `train`.
+        source: see `train`.
+        trainer: a `Trainer`.
+        start: number of the first global batch.
+    """
 
     def pipeline(context):
         return batches(

@@ -16,14 +16,14 @@ class Randomness:
     Args:
         seed: any integer, taken modulo 2**64.
         batch_size: examples over all replicas.
-        generator: for z_dim, num_frames and num_classes.
+        generator: for z_dim, generated_frames and num_classes.
     """
 
     def __init__(self, seed, batch_size, generator):
         self.seed = seed
         self.batch_size = batch_size
         self.z_dim = generator.z_dim
-        self.num_frames = generator.num_frames
+        self.generated_frames = generator.generated_frames
         self.num_classes = generator.num_classes
         self.follow_labels(np.ones(self.num_classes))
 
@@ -51,8 +51,9 @@ class Randomness:
 
         Returns:
             z [b, z_dim], standard normal; y [b], int32 class ids; and twice
-            uniform noise [b, T + 2] in [0, 1), for real and for fake videos:
-            T values pick D_S's frames, then 2 the place of D_T's crop.
+            uniform noise [b, generated_frames + 2] in [0, 1), for real and
+            for fake videos: the first pick D_S's frames, the last two the
+            place of D_T's crop.
         """
         key = threefry.threefry(
             threefry.words(self.seed), threefry.words(tf.cast(step, tf.int64))
@@ -61,7 +62,7 @@ class Randomness:
         key = threefry.threefry(key, update)
         # One counter per example and pair of words: z, y, frames, crop. Runs
         # go on with the same draws as long as new ones come last.
-        pairs = (-(-self.z_dim // 2), 1, self.num_frames + 2)
+        pairs = (-(-self.z_dim // 2), 1, self.generated_frames + 2)
         position = np.arange(sum(pairs), dtype=np.uint32)
         bits0, bits1 = (
             tf.split(bits, pairs, axis=1)

@@ -127,15 +127,16 @@ class Run:
                 "with another Trainer.seed."
             )
 
-    def sample(self, standing_statistics_batches):
+    def sample(self, standing_statistics_batches, conditions=None):
         """Writes the sample grids of the live and the averaged generator.
 
         Args:
             standing_statistics_batches: batches for the statistics of the
                 averaged generator.
+            conditions: iterator of real batches, for frame prediction.
         """
         self.trainer.update_standing_statistics(
-            tf.constant(standing_statistics_batches)
+            tf.constant(standing_statistics_batches), conditions
         )
         if not self.is_chief:
             return

@@ -38,9 +38,13 @@ class Trainer:
 
     One step is `d_steps` updates of both discriminators and one of the
     generator, each with fresh z, y and frames for D_S, the former each with a
-    fresh real batch. Everything random is a function of (seed, step), drawn
-    for the global batch and sliced by replica: a run is resumed from its step
-    count alone, and its numbers do not depend on the number of replicas.
+    fresh real batch. For frame prediction the latter has one, too: each fake
+    continues the first frames of a real video, with its label. D_T sees them
+    together; D_S sees continuations only.
+
+    Everything random is a function of (seed, step), drawn for the global
+    batch and sliced by replica: a run is resumed from its step count alone,
+    and its numbers do not depend on the number of replicas.
 
     To be constructed inside `strategy.scope()`.
 
@@ -162,13 +166,18 @@ class Trainer:
             )
 
     def _check_frames(self):
-        num_frames, k = self.generator.num_frames, self.d_spatial.k
-        if k > num_frames:
+        frames, k = self.generator.generated_frames, self.d_spatial.k
+        if k > frames:
             raise ValueError(
-                "SpatialDiscriminator.k must be at most NUM_FRAMES = "
-                f"{num_frames}. Received: k={k}"
+                "SpatialDiscriminator.k must be at most the generated frames, "
+                f"{frames}. Received: k={k}"
             )
-        self.d_temporal.check_num_frames(num_frames)
+        self.d_temporal.check_num_frames(self.generator.num_frames)
+
+    @property
+    def batches_per_step(self):
+        """Real batches that a step takes."""
+        return self.d_steps + (1 if self.generator.conditioning_frames else 0)
 
     def variables(self):
         """All state of the run, by unique name: {name: variable}.
@@ -213,8 +222,8 @@ class Trainer:
         """One step on given batches, on one device; to be compiled.
 
         Args:
-            videos: uint8 [d_steps, batch_size, T, H, W, 3].
-            labels: integer [d_steps, batch_size].
+            videos: uint8 [batches_per_step, batch_size, T, H, W, 3].
+            labels: integer [batches_per_step, batch_size].
 
         Returns:
             [len(METRICS)], float32.
@@ -231,7 +240,9 @@ class Trainer:
                 self._d_update, next_batch(i), step, i
             )
         d_metrics /= float(self.d_steps)
-        g_metrics = self._on_replicas(self._g_update, step)
+        conditions = self.batches_per_step > self.d_steps
+        batch = (next_batch(self.d_steps),) if conditions else ()
+        g_metrics = self._on_replicas(self._g_update, step, *batch)
         self.step.assign_add(1)
         return tf.concat([d_metrics, g_metrics], 0)
 
@@ -246,9 +257,12 @@ class Trainer:
     def _d_update(self, batch, step, update):
         """Updates D_S and D_T; returns the first `NUM_D_METRICS` metrics."""
         z, y, real_noise, fake_noise = self.randomness.draw(step, update)
-        fake = self._generate(z, y)
         videos, labels = batch
-        labels = tf.cast(labels, y.dtype)
+        labels = self._class_ids(labels)
+        given = self._given(videos)
+        if given:
+            y = labels
+        fake = self._generate(z, y, *given)
         examples = (videos, labels, real_noise, fake, y, fake_noise)
         with tf.GradientTape() as tape:
             parameters = self._d_parameters()
@@ -286,7 +300,8 @@ class Trainer:
             the gradients for the flat `parameters`, float32.
         """
         videos, labels, real_noise, fake, y, fake_noise = examples
-        real = tf.cast(videos, tf.float32) / 127.5 - 1.0
+        real = _scaled(videos)
+        fake = self._after(fake, *self._given(videos))
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             # One batch of real and fake: one pass through D.
@@ -312,17 +327,21 @@ class Trainer:
         gradients = [tf.cast(g, tf.float32) for g in gradients]
         return tf.stack([*terms, *means]), gradients
 
-    def _g_update(self, step):
+    def _g_update(self, step, batch=None):
         """Updates G, then its average; returns the other metrics."""
         variables = self.generator.trainable_variables
         z, y, noise, _ = self.randomness.draw(step, self.d_steps)
+        given = ()
+        if batch:
+            videos, labels = batch
+            given, y = self._given(videos), self._class_ids(labels)
         with tf.GradientTape() as tape:
-            videos = self._generate(z, y)
+            videos = self._generate(z, y, *given)
             penalty = self._orthogonal_penalty(variables)
         parameters = self._d_parameters()
         hinge, cotangents = map_over_parts(
             functools.partial(self._g_gradients, parameters),
-            (videos, y, noise),
+            (videos, y, noise, *given),
             self.accumulation_steps,
         )
         gradients = tape.gradient(
@@ -336,18 +355,40 @@ class Trainer:
         norm = tf.linalg.global_norm(gradients)
         return tf.stack([tf.reduce_sum(hinge), norm])
 
-    def _g_gradients(self, parameters, videos, y, noise):
+    def _g_gradients(self, parameters, videos, y, noise, *given):
         """The loss [1] of generated videos, and its gradients [B, ...]."""
         with tf.GradientTape() as tape:
             tape.watch(videos)
-            scores = self._scores(videos, y, noise, parameters)
+            whole = self._after(videos, *given)
+            scores = self._scores(whole, y, noise, parameters)
             loss = losses.generator_hinge(tf.add_n(scores), self.batch_size)
         return loss[None], tape.gradient(loss, videos)
 
-    def _generate(self, z, y):
+    def _generate(self, z, y, *given):
         return self.generator(
-            z, y, training=True, parts=self.accumulation_steps
+            z,
+            y,
+            training=True,
+            parts=self.accumulation_steps,
+            frames=given[0] if given else None,
         )
+
+    def _given(self, videos):
+        """The conditioning frames of real videos, if there are any."""
+        frames = self.generator.conditioning_frames
+        return (_scaled(videos[:, :frames]),) if frames else ()
+
+    def _after(self, continuations, *given):
+        """Whole videos."""
+        if not given:
+            return continuations
+        return tf.concat([*given, continuations], 1)
+
+    def _class_ids(self, labels):
+        """The real videos' classes; all are 0 where there is one class."""
+        if self.generator.num_classes == 1:
+            labels = tf.zeros_like(labels)
+        return tf.cast(labels, tf.int32)
 
     def _d_parameters(self):
         """Normalised weights of D_S and D_T, after a power iteration."""
@@ -359,7 +400,8 @@ class Trainer:
     def _scores(self, videos, y, noise, parameters):
         """Scores of D_S on k drawn frames and of D_T on a crop, [B] each."""
         spatial, temporal = parameters
-        frames = self.d_spatial.draw_frames(videos, noise[:, :-2])
+        continuations = videos[:, self.generator.conditioning_frames :]
+        frames = self.d_spatial.draw_frames(continuations, noise[:, :-2])
         crops = self.d_temporal.draw_crop(videos, noise[:, -2:])
         return (
             self.d_spatial.apply(frames, y, spatial),
@@ -381,43 +423,55 @@ class Trainer:
         return self.orthogonal_regularization * penalty
 
     @tf.function(reduce_retracing=True)
-    def update_standing_statistics(self, num_batches):
+    def update_standing_statistics(self, num_batches, iterator=None):
         """Recomputes the averaged generator's batch norm statistics.
 
         Args:
             num_batches: integer tensor, batches of `batch_size` samples.
+            iterator: as that of `run`; for frame prediction.
         """
         for i in tf.range(num_batches):
-            self.strategy.run(self._accumulate, args=(i,))
+            batch = () if iterator is None else (next(iterator),)
+            self.strategy.run(self._accumulate, args=(i, *batch))
 
-    def _accumulate(self, i):
+    def _accumulate(self, i, batch=None):
         # Negative step numbers: draws that no training step makes.
         z, y, _, _ = self.randomness.draw(-1 - tf.cast(i, tf.int64), 0)
         n = tf.cast(i + 1, tf.float32)
-        self.ema_generator.accumulate_standing_statistics(z, y, n)
+        given = ()
+        if batch:
+            videos, labels = batch
+            given, y = self._given(videos), self._class_ids(labels)
+        self.ema_generator.accumulate_standing_statistics(z, y, n, *given)
 
-    def sample(self, z, y, ema=True):
+    def sample(self, z, y, ema=True, frames=None):
         """Samples in inference mode.
 
         Args:
             z: [B, z_dim], already truncated.
             y: class ids, integer [B].
             ema: whether the averaged or the live generator samples.
+            frames: the given frames [B, C, H, W, 3] in [-1, 1], if any.
 
         Returns:
-            [B, T, H, W, 3], float32 in [-1, 1].
+            [B, T - C, H, W, 3], float32 in [-1, 1].
         """
         run = self._sample_ema if ema else self._sample_live
-        videos = self.strategy.run(run, args=(z, y))
+        videos = self.strategy.run(run, args=(z, y, frames))
         return self.strategy.experimental_local_results(videos)[0]
 
     @tf.function(reduce_retracing=True)
-    def _sample_ema(self, z, y):
-        return self.ema_generator(z, y, training=False)
+    def _sample_ema(self, z, y, frames):
+        return self.ema_generator(z, y, training=False, frames=frames)
 
     @tf.function(reduce_retracing=True)
-    def _sample_live(self, z, y):
-        return self.generator(z, y, training=False)
+    def _sample_live(self, z, y, frames):
+        return self.generator(z, y, training=False, frames=frames)
+
+
+def _scaled(videos):
+    """uint8 -> float32 in [-1, 1]."""
+    return tf.cast(videos, tf.float32) / 127.5 - 1.0
 
 
 def _on_accelerators():

@@ -1,0 +1,129 @@
+"""The frame encoder of DVD-GAN-FP: initial states from given frames."""
+
+import gin
+import keras
+import tensorflow as tf
+
+from dvdgan_tf.layers.segments import run_segment
+from dvdgan_tf.layers.spectral import SpectralConv
+from dvdgan_tf.networks.blocks import DBlock
+from dvdgan_tf.networks.widths import (
+    DISCRIMINATOR_MULTIPLIERS,
+    check_at_least_one,
+    widths,
+)
+
+
+@gin.register
+class FrameEncoder(keras.layers.Layer):
+    """Maps C conditioning frames to h0 of every recurrent unit (v2, FP).
+
+    Each frame passes a stack of D-blocks, as in D_S. After a block, the C
+    maps are concatenated along the channels:
+
+        h0 = ReLU(conv3x3([map_1; ...; map_C]))
+
+    It goes to the unit of the same height and width: what is deep and small
+    to the first, what is shallow and large to the last. Two blocks end at
+    4x4; the last one's maps are used (open in the paper).
+
+    Args:
+        resolution: height and width of the frames.
+        conditioning_frames: C.
+        state_widths: channels of the units' states, from 4x4 up.
+        ch: width unit of the D-blocks.
+        channel_multipliers: replaces the resolution's entry in
+            `DISCRIMINATOR_MULTIPLIERS`.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
+
+    Call arguments:
+        frames: [B, C, resolution, resolution, 3] in [-1, 1].
+        training: whether to run the power iterations.
+        recompute: see `segments`.
+        parts: see `segments`.
+
+    Returns:
+        h0 of each unit, a list of [B, H, W, state width], from 4x4 up.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        resolution,
+        conditioning_frames,
+        state_widths,
+        ch=96,
+        channel_multipliers=None,
+        spectral_norm=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_at_least_one(conditioning_frames=conditioning_frames)
+        self.resolution = resolution
+        self.conditioning_frames = conditioning_frames
+        shared = dict(spectral_norm=spectral_norm, dtype=self.dtype_policy)
+        self.widths = widths(
+            DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
+        )
+        last = len(self.widths) - 1
+        self.blocks = [
+            DBlock(
+                width,
+                spatial_pool=2 if i < last else 1,
+                first=i == 0,
+                name=f"{resolution >> i}x{resolution >> i}_block{i}",
+                **shared,
+            )
+            for i, width in enumerate(self.widths)
+        ]
+        self.fusions = [
+            SpectralConv(width, name=f"{4 << i}x{4 << i}_state", **shared)
+            for i, width in enumerate(state_widths)
+        ]
+
+    def build(self, frames_shape=None):
+        """Creates all variables; the shapes are known from the arguments."""
+        size, channels = self.resolution, 3
+        widths_of_maps = []
+        for block in self.blocks:
+            shape = (None, self.conditioning_frames, size, size, channels)
+            block.build(shape)
+            size //= block.spatial_pool
+            channels = block.channels
+            widths_of_maps.append(channels)
+        for i, (fusion, width) in enumerate(
+            zip(self.fusions, _used(widths_of_maps), strict=True)
+        ):
+            size = 4 << i
+            channels = self.conditioning_frames * width
+            fusion.build((None, size, size, channels))
+        self.built = True
+
+    def call(self, frames, training=False, recompute=False, parts=1):
+        memory = dict(recompute=recompute, parts=parts)
+        x = tf.cast(frames, self.compute_dtype)
+        maps = []
+        for block in self.blocks:
+            x = run_segment(
+                block.apply, (x,), block.parameters(training), **memory
+            )
+            maps.append(x)
+        return [
+            self._fuse(x, fusion, fusion.parameters(training))
+            for x, fusion in zip(_used(maps), self.fusions, strict=True)
+        ]
+
+    def _fuse(self, x, fusion, parameters):
+        """[B, C, H, W, c] -> a state, [B, H, W, state width]."""
+        _, frames, height, width, channels = x.shape
+        x = tf.transpose(x, [0, 2, 3, 1, 4])
+        x = tf.reshape(x, [-1, height, width, frames * channels])
+        return tf.nn.relu(fusion.apply(x, parameters))
+
+
+def _used(of_blocks):
+    """Of all blocks' outputs, those that states are made of, from 4x4 up."""
+    *larger, _, last = of_blocks
+    return [last, *reversed(larger)]
