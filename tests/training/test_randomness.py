@@ -8,7 +8,7 @@ from training import tiny
 from dvdgan_tf.training import threefry
 from dvdgan_tf.training.randomness import Randomness
 
-SHAPE = types.SimpleNamespace(z_dim=5, num_frames=7, num_classes=4)
+SHAPE = types.SimpleNamespace(z_dim=5, generated_frames=7, num_classes=4)
 
 
 def draws(strategy, randomness, *args):
