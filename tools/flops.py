@@ -10,8 +10,8 @@ Two counts of the same model:
 
 - done once, as little as the equations allow: 1x1 skips run on the small map;
   a 3x3 convolution followed by average pooling by 2 is one 4x4 convolution
-  with stride 2 (in time likewise); the first recurrent unit's input, the same for
-  all t, is convolved once; a first state of zeros is not convolved.
+  with stride 2 (in time likewise); the first recurrent unit's input, the same
+  for all t, is convolved once; a first state of zeros is not convolved.
 - as drawn: everything as the paper's figures have it, which is what other
   implementations do.
 

@@ -6,12 +6,12 @@ import tensorflow as tf
 import xla_cost
 from training import tiny
 
+from dvdgan_tf.layers.recurrent import ConvGRU
+from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs
 from dvdgan_tf.networks.discriminators import (
     SpatialDiscriminator,
     TemporalDiscriminator,
 )
-from dvdgan_tf.layers.recurrent import ConvGRU
-from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs
 from dvdgan_tf.networks.generator import Generator
 
 # As `tiny`: one group 4x4 -> 8x8 of 4 and 2 channels, 4 frames, 3 classes.
