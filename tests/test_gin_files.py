@@ -31,6 +31,7 @@ GOLDEN = {
     "k600_128x48": (177_009_027, 87_356_449, 88_522_849),
     "k600_256": (232_163_715, 98_565_409, 99_731_809),
     "k600_64": (305_404_739, 154_411_777, 162_683_137),
+    "k600_64_trivd": (305_404_739, 154_411_777, 162_683_137),
     "k600_64x48": (305_404_739, 154_411_777, 162_683_137),
     "k600_prediction_64": (629_566_331, 153_185_025, 161_456_385),
     "seed_summary": (305_404_739, 154_493_698, 162_765_058),
@@ -47,6 +48,7 @@ TASKS = {
     "k600_128x48": (128, 48, 96, 600),
     "k600_256": (256, 12, 96, 600),
     "k600_64": (64, 12, 128, 600),
+    "k600_64_trivd": (64, 12, 128, 600),
     "k600_64x48": (64, 48, 128, 600),
     "k600_prediction_64": (64, 16, 128, 600),
     "seed_summary": (64, 12, 128, 600),
@@ -61,8 +63,10 @@ PAPER = {
     "SpectralNorm.power_iterations": 1,
     "SpectralNorm.epsilon": 1e-4,
     "SpatialDiscriminator.k": 8,
+    "SpatialDiscriminator.downsampling": 1,
     "SpatialDiscriminator.attention_resolutions": (),
     "TemporalDiscriminator.phi": 2,
+    "TemporalDiscriminator.crop": 1,
     "TemporalDiscriminator.num_3d_blocks": 2,
     "TemporalDiscriminator.time_pool": 2,
     "TemporalDiscriminator.attention_resolutions": (),
@@ -94,6 +98,13 @@ SUMMARY = {
     "SpatialDiscriminator.attention_resolutions": (32,),
     "TemporalDiscriminator.attention_resolutions": (16,),
 }
+# TrIVD-GAN's discriminators.
+TRIVD = {
+    "SpatialDiscriminator.downsampling": 2,
+    "TemporalDiscriminator.phi": 1,
+    "TemporalDiscriminator.crop": 2,
+}
+CHANGES = {"seed_summary": SUMMARY, "k600_64_trivd": TRIVD}
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +164,7 @@ def test_there_are_golden_numbers_of_exactly_the_files():
 @pytest.mark.parametrize("name", [f for f in FILES if f not in SMALL])
 def test_hyperparameters_are_the_papers(name):
     parse(name)
-    expected = PAPER | (SUMMARY if name == "seed_summary" else {})
+    expected = PAPER | CHANGES.get(name, {})
     if name in PREDICTION:
         expected["train.num_steps"] = 1_000_000
     found = {key: gin.query_parameter(key) for key in expected}

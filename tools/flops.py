@@ -179,6 +179,11 @@ class GeneratorCount(Network):
     def __init__(self, generator, batch_size, drawn=False, padding=True):
         iterations = generator.seed.spectral_norm.power_iterations
         super().__init__(batch_size, iterations, drawn, padding)
+        if generator.conditioning_frames:
+            raise ValueError(
+                "The frame encoder is not counted; set CONDITIONING_FRAMES "
+                f"to 0. Received: {generator.conditioning_frames}"
+            )
         self.frames = generator.num_frames
         widths = generator.widths
         classes, embedding = generator.num_classes, generator.embedding_dim

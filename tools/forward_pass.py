@@ -47,7 +47,8 @@ def main(_):
     noise = tf.random.uniform([batch, generator.num_frames])
     frames = d_spatial.draw_frames(videos, noise)
     report(d_spatial, (frames, y))
-    report(d_temporal, (videos, y))
+    crops = d_temporal.draw_crop(videos, tf.random.uniform([batch, 2]))
+    report(d_temporal, (crops, y))
     print(f"parameters: {sum(map(count_parameters, networks.values())):,}")
 
 

@@ -46,8 +46,14 @@ def export(trainer, output, fresh, sample_batch=2):
     Raises:
         ValueError: a module is not what the manifest would say.
     """
-    os.makedirs(output, exist_ok=True)
     generator = trainer.generator
+    if generator.conditioning_frames:
+        raise ValueError(
+            "The sampler of frame prediction cannot be exported; set "
+            "CONDITIONING_FRAMES to 0. "
+            f"Received: {generator.conditioning_frames}"
+        )
+    os.makedirs(output, exist_ok=True)
     shape = [generator.num_frames, *[generator.resolution] * 2, 3]
     batch = [trainer.batches_per_step, trainer.batch_size]
     variables = trainer.variables()

@@ -1,4 +1,4 @@
-"""The random draws of a step: z, y, and the noise that picks D_S's frames."""
+"""The random draws of a step: z, y, and noise for the inputs of D."""
 
 import numpy as np
 import tensorflow as tf
@@ -51,16 +51,18 @@ class Randomness:
 
         Returns:
             z [b, z_dim], standard normal; y [b], int32 class ids; and twice
-            uniform noise [b, generated_frames] in [0, 1), for real and for
-            fake frames.
+            uniform noise [b, generated_frames + 2] in [0, 1), for real and
+            for fake videos: the first pick D_S's frames, the last two the
+            place of D_T's crop.
         """
         key = threefry.threefry(
             threefry.words(self.seed), threefry.words(tf.cast(step, tf.int64))
         )
         update = threefry.words(tf.cast(update, tf.int64))
         key = threefry.threefry(key, update)
-        # One counter per example and pair of words: z, then y, then frames.
-        pairs = (-(-self.z_dim // 2), 1, self.generated_frames)
+        # One counter per example and pair of words: z, y, frames, crop. Runs
+        # go on with the same draws as long as new ones come last.
+        pairs = (-(-self.z_dim // 2), 1, self.generated_frames + 2)
         position = np.arange(sum(pairs), dtype=np.uint32)
         bits0, bits1 = (
             tf.split(bits, pairs, axis=1)

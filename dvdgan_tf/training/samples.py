@@ -19,6 +19,9 @@ class SampleGrid:
         samples_per_class: samples of each.
         fps: frames per second of GIF and MP4.
         seed: of the fixed z.
+
+    Raises:
+        ValueError: the generator takes conditioning frames.
     """
 
     def __init__(
@@ -32,6 +35,12 @@ class SampleGrid:
         self.trainer = trainer
         self.fps = fps
         generator = trainer.generator
+        if generator.conditioning_frames:
+            raise ValueError(
+                "SampleGrid has no frames to give, but CONDITIONING_FRAMES is "
+                f"{generator.conditioning_frames}; set train.sample_grid = "
+                "@PredictionGrid."
+            )
         num_classes = min(num_classes, generator.num_classes)
         self.classes = np.linspace(
             0, generator.num_classes - 1, num_classes

@@ -170,7 +170,8 @@ class Trainer:
         if k > frames:
             raise ValueError(
                 "SpatialDiscriminator.k must be at most the generated frames, "
-                f"{frames}. Received: k={k}"
+                f"NUM_FRAMES - CONDITIONING_FRAMES = {frames}. "
+                f"Received: k={k}"
             )
         self.d_temporal.check_num_frames(self.generator.num_frames)
 
@@ -241,7 +242,7 @@ class Trainer:
             )
         d_metrics /= float(self.d_steps)
         conditions = self.batches_per_step > self.d_steps
-        batch = (next_batch(self.d_steps),) if conditions else ()
+        batch = next_batch(self.d_steps) if conditions else ()
         g_metrics = self._on_replicas(self._g_update, step, *batch)
         self.step.assign_add(1)
         return tf.concat([d_metrics, g_metrics], 0)
@@ -327,8 +328,13 @@ class Trainer:
         gradients = [tf.cast(g, tf.float32) for g in gradients]
         return tf.stack([*terms, *means]), gradients
 
-    def _g_update(self, step, batch=None):
-        """Updates G, then its average; returns the other metrics."""
+    def _g_update(self, step, *batch):
+        """Updates G, then its average; returns the other metrics.
+
+        Args:
+            step: integer scalar.
+            *batch: in frame prediction, real videos and their labels.
+        """
         variables = self.generator.trainable_variables
         z, y, noise, _ = self.randomness.draw(step, self.d_steps)
         given = ()
@@ -398,13 +404,14 @@ class Trainer:
         )
 
     def _scores(self, videos, y, noise, parameters):
-        """Scores of D_S on k drawn frames and of D_T, [B] each."""
+        """Scores of D_S on k drawn frames and of D_T on a crop, [B] each."""
         spatial, temporal = parameters
         continuations = videos[:, self.generator.conditioning_frames :]
-        frames = self.d_spatial.draw_frames(continuations, noise)
+        frames = self.d_spatial.draw_frames(continuations, noise[:, :-2])
+        crops = self.d_temporal.draw_crop(videos, noise[:, -2:])
         return (
             self.d_spatial.apply(frames, y, spatial),
-            self.d_temporal.apply(videos, y, temporal),
+            self.d_temporal.apply(crops, y, temporal),
         )
 
     def _orthogonal_penalty(self, variables):

@@ -93,6 +93,49 @@ def test_temporal_discriminator_equals_numpy(
     assert_scores(net(x, LABELS, training=training), expected)
 
 
+@pytest.mark.parametrize("downsampling", [2, 3, 4])
+def test_downsampled_frames_equal_numpy(downsampling):
+    """The first 30 of 32 pixels with a window of 3: a remainder is dropped."""
+    net = build(SpatialDiscriminator, k=3, downsampling=downsampling)
+    x = videos(3)
+    means = x[:, :, : 32 // downsampling * downsampling].astype("float64")
+    means = means[:, :, :, : 32 // downsampling * downsampling]
+    expected = oracle.discriminator(
+        oracle.pool(means, downsampling),
+        oracle.one_hot(LABELS, 4),
+        oracle.Weights(net),
+        num_blocks=4,
+    )
+    assert_scores(net(x, LABELS), expected)
+
+
+@pytest.mark.parametrize(("crop", "phi"), [(2, 1), (2, 2), (3, 1)])
+def test_cropped_videos_equal_numpy(crop, phi):
+    net = build(TemporalDiscriminator, crop=crop, phi=phi)
+    x = videos(5)
+    size = 32 // crop
+    # The places of two examples, among 32 - size + 1 by 32 - size + 1.
+    places = np.array([[0, 32 - size], [5, 9]])
+    noise = (places + 0.5) / (33 - size)
+    drawn = net.draw_crop(tf.constant(x), tf.constant(noise, tf.float32))
+    expected = np.stack(
+        [
+            clip[:, row : row + size, column : column + size]
+            for clip, (row, column) in zip(x, places, strict=True)
+        ]
+    )
+    np.testing.assert_array_equal(drawn, expected)
+    expected = oracle.discriminator(
+        oracle.pool(expected.astype("float64"), phi),
+        oracle.one_hot(LABELS, 4),
+        oracle.Weights(net),
+        num_blocks=4,
+        num_3d_blocks=2,
+        time_pool=2,
+    )
+    assert_scores(net(drawn, LABELS), expected)
+
+
 @pytest.mark.parametrize("cls", [SpatialDiscriminator, TemporalDiscriminator])
 def test_attention_comes_after_the_block_of_its_resolution(cls):
     net = build(
@@ -316,9 +359,9 @@ def test_temporal_shape_walk(monkeypatch):
 
 def test_defaults_are_the_papers():
     net = SpatialDiscriminator(64, 1, ch=1)
-    assert net.k == 8
+    assert net.k == 8 and net.downsampling == 1
     net = TemporalDiscriminator(64, 1, ch=1)
-    assert net.phi == 2
+    assert net.phi == 2 and net.crop == 1
     assert [block.rank for block in net.blocks] == [3, 3, 2, 2, 2]
     assert [block.time_pool for block in net.blocks] == [2, 2, 1, 1, 1]
     assert [block.first for block in net.blocks] == [True] + 4 * [False]
@@ -365,6 +408,76 @@ def test_every_subset_of_frames_is_equally_likely():
     assert max(abs(n - 1000) for n in counts.values()) < 150
 
 
+# Crops of the temporal discriminator.
+
+
+def places(batch, frames, crop, height=4, width=6):
+    """First rows and columns of the crops drawn for `batch` videos.
+
+    Each pixel holds its own coordinates, so that a crop shows its place.
+    """
+    grid = np.stack(np.mgrid[:height, :width, :frames], -1)
+    video = np.moveaxis(grid, 2, 0).astype("float32")
+    video = np.broadcast_to(video, [batch, *video.shape])
+    net = build(TemporalDiscriminator, random=False, phi=1, crop=crop)
+    noise = tf.random.uniform((batch, 2))
+    drawn = net.draw_crop(tf.constant(video), noise).numpy().astype(int)
+    h, w = height // crop, width // crop
+    assert drawn.shape == (batch, frames, h, w, 3)
+    first = drawn[:, 0, 0, 0, :2]
+    # The same place in all frames of an example, and all of them in order.
+    expected = np.stack(np.mgrid[:frames, :h, :w], -1)[..., [1, 2, 0]]
+    expected = np.broadcast_to(expected, drawn.shape).copy()
+    expected[..., :2] += first[:, None, None, None]
+    np.testing.assert_array_equal(drawn, expected)
+    return first
+
+
+def test_every_place_of_a_crop_is_equally_likely():
+    rows, columns = places(batch=12_000, frames=3, crop=2).T
+    counts = np.bincount(4 * rows + columns, minlength=12)
+    # Rows 0 to 2 and columns 0 to 3, 1000 each: standard deviation 30.
+    assert len(counts) == 12
+    assert np.abs(counts - 1000).max() < 150
+
+
+def test_the_largest_noise_takes_the_last_place():
+    net = build(TemporalDiscriminator, random=False, phi=1, crop=2)
+    largest = tf.constant([[1 - 2.0**-24, 1 - 2.0**-24]])
+    for size in range(32, 300):
+        line = tf.range(size, dtype=tf.float32)
+        x = tf.broadcast_to(line[:, None, None], [1, 1, size, 2, 1])
+        drawn = net.draw_crop(x, largest)
+        assert drawn[0, 0, -1, 0, 0] == size - 1
+
+
+def test_no_crop_is_the_video_itself():
+    net = build(TemporalDiscriminator, random=False)
+    x = tf.constant(videos())
+    assert net.draw_crop(x, tf.random.uniform((2, 2))) is x
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_gradients_of_a_crop_lie_where_it_was(jit_compile):
+    net = build(TemporalDiscriminator, random=False, phi=1, crop=2)
+    weights = videos(3, 16)
+
+    @tf.function(jit_compile=jit_compile)
+    def gradient(x, noise):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(net.draw_crop(x, noise) * weights)
+        return tape.gradient(loss, x)
+
+    first = np.array([[16, 3], [0, 7]])
+    noise = tf.constant((first + 0.5) / 17, tf.float32)
+    expected = np.zeros([2, 3, 32, 32, 3], "float32")
+    for b, (row, column) in enumerate(first):
+        expected[b, :, row : row + 16, column : column + 16] = weights[b]
+    found = gradient(tf.constant(videos(3)), noise)
+    np.testing.assert_array_equal(found, expected)
+
+
 # Errors.
 
 
@@ -384,6 +497,12 @@ def test_too_few_frames():
         (SpatialDiscriminator, {"resolution": 100}, "resolution=100"),
         (TemporalDiscriminator, {"resolution": 100}, "resolution=100"),
         (SpatialDiscriminator, {"ch": 0}, "ch=0"),
+        (SpatialDiscriminator, {"downsampling": 0}, "downsampling=0"),
+        (SpatialDiscriminator, {"downsampling": 2.0}, "downsampling=2.0"),
+        (SpatialDiscriminator, {"downsampling": 5}, "downsampling=5 leaves 6"),
+        (TemporalDiscriminator, {"phi": 0}, "phi=0"),
+        (TemporalDiscriminator, {"crop": 0}, "crop=0"),
+        (TemporalDiscriminator, {"crop": 3}, "phi=2, crop=3 leaves 5"),
         (
             TemporalDiscriminator,
             {"channel_multipliers": (1, 2)},

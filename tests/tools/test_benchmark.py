@@ -107,4 +107,4 @@ def test_a_mistake_ends_in_one_sentence(gin_file):
     result = benchmark(gin_file, "--num_frames=1")
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("error: ") and "NUM_FRAMES = 1" in last
+    assert last.startswith("error: ") and "FRAMES = 1." in last

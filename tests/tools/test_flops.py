@@ -135,6 +135,20 @@ def test_discriminators(d_spatial, d_temporal):
     }
 
 
+def test_reduced_inputs_of_discriminators():
+    spatial = network(SpatialDiscriminator, k=2, downsampling=2, **D)
+    temporal = network(
+        TemporalDiscriminator, num_3d_blocks=1, phi=1, crop=2, **D
+    )
+    spatial = flops.DiscriminatorCount(spatial, 2, 5).by_layer()
+    first = 2 * 10 * (16 * 54 + 4 * 16 * 4 + 4 * 6)
+    assert spatial["4x4_block0"] == first
+    cropped = flops.DiscriminatorCount(temporal, 4, 5).by_layer()
+    # As many pixels as phi = 2 leaves.
+    temporal = network(TemporalDiscriminator, num_3d_blocks=1, **D)
+    assert cropped == flops.DiscriminatorCount(temporal, 4, 5).by_layer()
+
+
 def test_discriminator_as_drawn(d_spatial):
     count = flops.DiscriminatorCount(d_spatial, 2, 5, drawn=True)
     # The first block's skip comes after the pool in the figure as well.

@@ -40,7 +40,8 @@ def test_first_losses_by_hand():
     z, _, real_noise, fake_noise = one.randomness.draw(
         tf.constant(0, tf.int64), 0
     )
-    assert real_noise.shape == (tiny.BATCH, tiny.FRAMES - 1)
+    # For the frames of the continuation, and the place of D_T's crop.
+    assert real_noise.shape == (tiny.BATCH, tiny.FRAMES - 1 + 2)
     real = scaled(videos)
     fake = one.generator(z, labels, training=True, frames=real[:, :1])
     spatial = one.d_spatial.parameters(training=True)
@@ -53,7 +54,7 @@ def test_first_losses_by_hand():
         )
 
     def drawn(clips, noise):
-        return one.d_spatial.draw_frames(tf.constant(clips), noise)
+        return one.d_spatial.draw_frames(tf.constant(clips), noise[:, :-2])
 
     expected = [
         hinge(

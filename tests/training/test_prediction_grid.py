@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dvdgan_tf.training.prediction_grid import PredictionGrid
+from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.video_reading import read_frames
 
 CLIPS, SAMPLES, FRAMES, GIVEN, SIZE = 3, 2, 6, 2, 8
@@ -111,6 +112,12 @@ def test_a_generator_for_synthesis_is_refused():
     with pytest.raises(ValueError) as error:
         PredictionGrid(Trainer(conditioning_frames=0))
     assert "train.sample_grid = @SampleGrid" in one_line(error)
+
+
+def test_the_grid_of_synthesis_refuses_a_generator_for_prediction():
+    with pytest.raises(ValueError) as error:
+        SampleGrid(Trainer())
+    assert "is 2; set train.sample_grid = @PredictionGrid" in one_line(error)
 
 
 @pytest.mark.parametrize("changes", [{"num_clips": 0}, {"samples_per_clip": 0}])

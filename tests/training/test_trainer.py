@@ -349,7 +349,7 @@ def test_samples(trainer):
                     tiny.NETWORKS["spatial_discriminator"], k=5
                 )
             },
-            "at most the generated frames, 4. Received: k=5",
+            "CONDITIONING_FRAMES = 4. Received: k=5",
         ),
         (
             {
