@@ -15,6 +15,7 @@ import dvdgan_tf.evaluation.protocol
 import dvdgan_tf.features.c3d
 import dvdgan_tf.features.hub
 import dvdgan_tf.features.native
+import dvdgan_tf.layers.tsru
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
 import dvdgan_tf.training.loop

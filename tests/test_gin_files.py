@@ -157,6 +157,17 @@ def test_golden_parameter_counts(name):
     keras.utils.clear_session()
 
 
+@pytest.mark.parametrize("name", ["TSRUc", "TSRUp", "TSRUs"])
+def test_one_binding_swaps_the_recurrent_units(name):
+    swap = [f"Generator.recurrent_unit = @{name}", "UNROLL = False"]
+    config.parse([str(FOLDER / "demo.gin")], swap)
+    with keras.StatelessScope(initialize_variables=False):
+        generator = gin.get_configurable("Generator")(num_classes=10)
+    units = [group[0] for group in generator.groups]
+    assert [type(unit).__name__ for unit in units] == [name] * 3
+    assert not any(unit.unroll for unit in units)
+
+
 def test_there_are_golden_numbers_of_exactly_the_files():
     assert sorted(GOLDEN) == sorted(TASKS) == FILES
 

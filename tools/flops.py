@@ -10,8 +10,8 @@ Two counts of the same model:
 
 - done once, as little as the equations allow: 1x1 skips run on the small map;
   a 3x3 convolution followed by average pooling by 2 is one 4x4 convolution
-  with stride 2 (in time likewise); the first ConvGRU's input, the same for all
-  t, is convolved once; a first state of zeros is not convolved.
+  with stride 2 (in time likewise); the first recurrent unit's input, the same
+  for all t, is convolved once; a first state of zeros is not convolved.
 - as drawn: everything as the paper's figures have it, which is what other
   implementations do.
 
@@ -24,8 +24,9 @@ import dataclasses
 import itertools
 import math
 
+import unit_convolutions
+
 from dvdgan_tf.layers.attention import SelfAttention
-from dvdgan_tf.layers.recurrent import ConvGRU
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,25 +216,22 @@ class GeneratorCount(Network):
             self.norm(layer, kernel**2 * channels[0], channels[1])
 
     def _recurrent(self, unit, layer, size, width):
-        if not isinstance(unit, ConvGRU):
-            raise ValueError(
-                "Only ConvGRU is counted; leave Generator.recurrent_unit as "
-                f"it is. Received: {type(unit).__name__}"
-            )
-        for _ in range(3):
-            self.norm(layer, 9 * 2 * width, width)
+        convolutions = unit_convolutions.of_unit(unit, width)
+        for c_in, c_out in convolutions.kernels:
+            self.norm(layer, 9 * c_in, c_out)
+
+        def add(channels, frames):
+            self._conv(layer, size, channels, norm=False, frames=frames)
+
         if self.drawn:
-            for gates in (2, 1):
-                channels = (2 * width, gates * width)
-                self._conv(layer, size, channels, norm=False)
+            for channels in convolutions.drawn:
+                add(channels, self.frames)
             return
-        frames = 1 if size == 4 else self.frames
-        inputs = (width, 3 * width)
-        self._conv(layer, size, inputs, norm=False, frames=frames)
-        for gates in (2, 1) if self.frames > 1 else ():
-            channels = (width, gates * width)
-            steps = self.frames - 1
-            self._conv(layer, size, channels, norm=False, frames=steps)
+        add(convolutions.inputs, 1 if size == 4 else self.frames)
+        for channels in convolutions.states if self.frames > 1 else ():
+            add(channels, self.frames - 1)
+        for channels in convolutions.always:
+            add(channels, self.frames)
 
     def _block(self, layer, size, c_in, c_out, up):
         large = 2 * size if up else size

@@ -1,4 +1,4 @@
-"""The convolutional GRU of the generator.
+"""Recurrent units of the generator: what all share, and the ConvGRU.
 
 Source: v2's generator figure; gates as DeepMind's later code confirms them.
 """
@@ -13,19 +13,14 @@ from dvdgan_tf.layers.spectral import SpectralLayer
 _TIME_FIRST = [1, 0, 2, 3, 4]
 
 
-@gin.register
-class ConvGRU(SpectralLayer):
-    """Gated recurrence over frames with 3x3 convolutions and a ReLU.
+class RecurrentUnit(SpectralLayer):
+    """Base of the units: states h' from inputs x, frame after frame.
 
-        r  = sigmoid(W_r * [h; x] + b_r)
-        u  = sigmoid(W_u * [h; x] + b_u)
-        c  = relu   (W_c * [x; r.h] + b_c)
-        h' = u.h + (1 - u).c
-
-    `*` is a "same" convolution, `.` the element-wise product; u keeps the old
-    state. The state is as wide as the input. A convolution of a concatenation
-    is the sum of two convolutions, so the half of x is computed for all
-    frames at once, outside the recurrence, and that of h = 0 not at all.
+    A unit is its `build`, `parameters`, `step` and, if it differs,
+    `first_step`. The state is as wide as the input. A convolution of a
+    concatenation is the sum of two convolutions, so the half of x is computed
+    for all frames at once, outside the recurrence, and that of h = 0 not at
+    all. The last two C channels of what x gives are those of u and c.
 
     Args:
         spectral_norm: a `SpectralNorm`, applied to each gate's own kernel.
@@ -45,6 +40,61 @@ class ConvGRU(SpectralLayer):
         super().__init__(spectral_norm, **kwargs)
         self.unroll = unroll
 
+    def call(self, inputs, num_frames, initial_state=None, training=False):
+        states = () if initial_state is None else (initial_state,)
+        parameters = self.parameters(training)
+        return self.apply(inputs, *states, parameters, num_frames=num_frames)
+
+    def apply(self, inputs, *args, num_frames=None):
+        """The layer as a function of [h0 and] its parameters; see `call`.
+
+        The first and the last parameter, a kernel and a bias, are for x, the
+        others for the step. Without `num_frames` as many steps as there are
+        inputs.
+        """
+        *states, (input_kernel, *weights, bias) = args
+        from_inputs = convolve(inputs, input_kernel) + bias
+        first = from_inputs[:, 0]
+        if states:
+            state = self.step(first, states[0], weights)
+        else:
+            state = self.first_step(first, weights)
+        run = _unrolled if self.unroll else _looped
+        return run(
+            lambda frame, state: self.step(frame, state, weights),
+            from_inputs,
+            state,
+            num_frames or inputs.shape[1],
+        )
+
+    @staticmethod
+    def step(from_input, state, weights):
+        """h' from the convolved x of one frame and h, both [B, H, W, ...]."""
+        raise NotImplementedError
+
+    @staticmethod
+    def first_step(from_input, weights):
+        """h' from h = 0, whose convolutions vanish."""
+        channels = weights[0].shape[2]
+        _, update, candidate = tf.split(
+            from_input, [-1, channels, channels], -1
+        )
+        return (1.0 - tf.sigmoid(update)) * tf.nn.relu(candidate)
+
+
+@gin.register
+class ConvGRU(RecurrentUnit):
+    """Gated recurrence over frames with 3x3 convolutions and a ReLU.
+
+        r  = sigmoid(W_r * [h; x] + b_r)
+        u  = sigmoid(W_u * [h; x] + b_u)
+        c  = relu   (W_c * [x; r.h] + b_c)
+        h' = u.h + (1 - u).c
+
+    `*` is a "same" convolution, `.` the element-wise product; u keeps the old
+    state. Arguments, call arguments and result as `RecurrentUnit`.
+    """
+
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
         shape = (3, 3, 2 * channels, channels)
@@ -52,11 +102,6 @@ class ConvGRU(SpectralLayer):
         self.update = self.add_spectral_weight("update_kernel", shape)
         self.candidate = self.add_spectral_weight("candidate_kernel", shape)
         self.bias = self.add_bias(3 * channels)  # r, u, c
-
-    def call(self, inputs, num_frames, initial_state=None, training=False):
-        states = () if initial_state is None else (initial_state,)
-        parameters = self.parameters(training)
-        return self.apply(inputs, *states, parameters, num_frames=num_frames)
 
     def parameters(self, training):
         """What `apply` needs, in the compute dtype.
@@ -78,51 +123,29 @@ class ConvGRU(SpectralLayer):
             self.bias,
         )
 
-    def apply(self, inputs, *args, num_frames=None):
-        """The layer as a function of [h0 and] its parameters; see `call`.
-
-        Without `num_frames` as many steps as there are inputs.
-        """
-        *states, (input_kernel, *kernels, bias) = args
-        from_inputs = convolve(inputs, input_kernel) + bias
-        first = from_inputs[:, 0]
-        if states:
-            state = _step(first, states[0], kernels)
-        else:
-            state = _first_step(first)
-        run = _unrolled if self.unroll else _looped
-        return run(kernels, from_inputs, state, num_frames or inputs.shape[1])
+    @staticmethod
+    def step(from_input, state, weights):
+        gates_kernel, candidate_kernel = weights
+        channels = state.shape[-1]
+        gates, candidate = tf.split(from_input, [2 * channels, channels], -1)
+        gates = tf.sigmoid(gates + convolve(state, gates_kernel))
+        reset, update = tf.split(gates, 2, -1)
+        candidate += convolve(reset * state, candidate_kernel)
+        return update * state + (1.0 - update) * tf.nn.relu(candidate)
 
 
-def _step(from_input, state, kernels):
-    """h' from the convolved x of one frame, [B, H, W, 3 C], and h."""
-    gates_kernel, candidate_kernel = kernels
-    channels = state.shape[-1]
-    gates, candidate = tf.split(from_input, [2 * channels, channels], -1)
-    gates = tf.sigmoid(gates + convolve(state, gates_kernel))
-    reset, update = tf.split(gates, 2, -1)
-    candidate += convolve(reset * state, candidate_kernel)
-    return update * state + (1.0 - update) * tf.nn.relu(candidate)
-
-
-def _first_step(from_input):
-    """h' from h = 0, whose convolutions vanish."""
-    _, update, candidate = tf.split(from_input, 3, -1)
-    return (1.0 - tf.sigmoid(update)) * tf.nn.relu(candidate)
-
-
-def _unrolled(kernels, from_inputs, state, num_frames):
+def _unrolled(step, from_inputs, state, num_frames):
     """All states, [B, T, H, W, C], from the first."""
     frames = tf.unstack(from_inputs, axis=1)
     if len(frames) == 1:
         frames = frames * num_frames
     states = [state]
     for frame in frames[1:]:
-        states.append(_step(frame, states[-1], kernels))
+        states.append(step(frame, states[-1]))
     return tf.stack(states, axis=1)
 
 
-def _looped(kernels, from_inputs, state, num_frames):
+def _looped(step, from_inputs, state, num_frames):
     """As `_unrolled`, with one step in the graph."""
     is_constant = from_inputs.shape[1] == 1
     frame = from_inputs[:, 0]
@@ -135,7 +158,7 @@ def _looped(kernels, from_inputs, state, num_frames):
 
     def body(t, state, states):
         from_input = frame if is_constant else frames.read(t)
-        state = _step(from_input, state, kernels)
+        state = step(from_input, state)
         return t + 1, state, states.write(t, state)
 
     _, _, states = tf.while_loop(

@@ -52,8 +52,7 @@ class Generator(keras.Model):
         channel_multipliers: replaces the resolution's entry in `widths`.
         z_dim: width of z.
         embedding_dim: width of e(y).
-        recurrent_unit: class of the recurrent units, made and used as
-            `ConvGRU`.
+        recurrent_unit: class of the recurrent units, a `RecurrentUnit`.
         upsampling: "bilinear" (v2's legend) or "nearest" (BigGAN).
         attention_resolutions: feature resolutions after whose group
             `SelfAttention` is inserted; none in the paper.

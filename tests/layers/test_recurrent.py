@@ -6,14 +6,17 @@ import tensorflow as tf
 from dvdgan_tf.layers.recurrent import ConvGRU
 from dvdgan_tf.layers.segments import run_recurrence
 from dvdgan_tf.layers.spectral import SpectralNorm
+from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs
 
 CHANNELS = 3
 SHAPE = (2, 4, 4, 6, CHANNELS)  # B, T, H, W, C
 CLOSE = dict(rtol=2e-3, atol=1e-4)
+# What holds for all units; more on those that warp in test_tsru.py.
+UNITS = pytest.mark.parametrize("unit_class", [ConvGRU, TSRUc, TSRUp, TSRUs])
 
 
-def build(random=True, **kwargs):
-    unit = ConvGRU(**kwargs)
+def build(unit_class=ConvGRU, random=True, **kwargs):
+    unit = unit_class(**kwargs)
     unit.build(SHAPE)
     if random:
         oracle.randomize(unit)
@@ -41,8 +44,9 @@ def test_equals_the_papers_four_lines(with_state, iterations, unroll):
     np.testing.assert_allclose(outputs, expected, **CLOSE)
 
 
-def test_no_state_is_the_zero_state():
-    unit = build()
+@UNITS
+def test_no_state_is_the_zero_state(unit_class):
+    unit = build(unit_class)
     x = normal(*SHAPE)
     zeros = np.zeros((2, 4, 6, CHANNELS), "float32")
     np.testing.assert_allclose(
@@ -53,10 +57,11 @@ def test_no_state_is_the_zero_state():
     )
 
 
+@UNITS
 @pytest.mark.parametrize("unroll", [True, False])
 @pytest.mark.parametrize("with_state", [False, True])
-def test_one_input_serves_all_steps(with_state, unroll):
-    unit = build(unroll=unroll)
+def test_one_input_serves_all_steps(unit_class, with_state, unroll):
+    unit = build(unit_class, unroll=unroll)
     x = normal(2, 1, 4, 6, CHANNELS)
     state = normal(2, 4, 6, CHANNELS, seed=2) if with_state else None
     outputs = unit(x, num_frames=5, initial_state=state)
@@ -70,14 +75,16 @@ def test_one_input_serves_all_steps(with_state, unroll):
     )
 
 
-@pytest.mark.parametrize("num_inputs", [1, 4])
-@pytest.mark.parametrize("with_state", [False, True])
-def test_loop_has_the_gradients_of_the_unrolled_graph(with_state, num_inputs):
+@UNITS
+@pytest.mark.parametrize("with_state, num_inputs", [(False, 1), (True, 4)])
+def test_loop_has_the_gradients_of_the_unrolled_graph(
+    unit_class, with_state, num_inputs
+):
     x = tf.constant(normal(2, num_inputs, 4, 6, CHANNELS))
     h = tf.constant(normal(2, 4, 6, CHANNELS, seed=2))
 
     def gradients(unroll):
-        unit = build(unroll=unroll)
+        unit = build(unit_class, unroll=unroll)
 
         @tf.function
         def run(x, h):
@@ -166,8 +173,9 @@ def test_closed_reset_gate_hides_the_state_from_the_candidate():
     assert np.abs(first - second).max() > 0.1
 
 
-def test_frames_depend_on_no_later_input_but_on_all_earlier_ones():
-    unit = build()
+@UNITS
+def test_frames_depend_on_no_later_input_but_on_all_earlier_ones(unit_class):
+    unit = build(unit_class)
     x = normal(*SHAPE)
     reference = unit(x, num_frames=4).numpy()
     for t in range(4):
@@ -179,8 +187,9 @@ def test_frames_depend_on_no_later_input_but_on_all_earlier_ones():
         assert difference[t:].min() > 1e-3
 
 
-def test_examples_do_not_mix():
-    unit = build()
+@UNITS
+def test_examples_do_not_mix(unit_class):
+    unit = build(unit_class)
     x = normal(*SHAPE)
     reference = unit(x, num_frames=4).numpy()
     x[0] += 1.0
@@ -189,8 +198,9 @@ def test_examples_do_not_mix():
     )
 
 
-def test_evaluation_changes_no_variable_and_training_every_u():
-    unit = build()
+@UNITS
+def test_evaluation_changes_no_variable_and_training_every_u(unit_class):
+    unit = build(unit_class)
     before = oracle.values(unit)
     unit(normal(*SHAPE), num_frames=4)
     oracle.assert_unchanged(unit, before)
@@ -200,8 +210,9 @@ def test_evaluation_changes_no_variable_and_training_every_u():
         assert same != v.name.endswith("_u")
 
 
-def test_gradient_is_orthogonal_to_each_kernel():
-    unit = build()
+@UNITS
+def test_gradient_is_orthogonal_to_each_kernel(unit_class):
+    unit = build(unit_class)
     kernels = [w.weight.value for w in unit.spectral_weights]
     cotangent = normal(*SHAPE, seed=3)
     with tf.GradientTape() as tape:
@@ -213,8 +224,12 @@ def test_gradient_is_orthogonal_to_each_kernel():
         assert abs(np.vdot(grad, kernel)) < 1e-4 * scale
 
 
-def test_mixed_precision():
-    unit, reference = build(dtype="mixed_bfloat16"), build()
+@UNITS
+def test_mixed_precision(unit_class):
+    unit, reference = (
+        build(unit_class, dtype="mixed_bfloat16"),
+        build(unit_class),
+    )
     x = normal(*SHAPE)
     outputs = unit(x, num_frames=4, training=True)
     assert outputs.dtype == tf.bfloat16
@@ -225,14 +240,17 @@ def test_mixed_precision():
     )
 
 
-@pytest.mark.parametrize("unroll", [True, False])
-def test_recomputation_changes_nothing(unroll):
+@pytest.mark.parametrize(
+    "unit_class, unroll",
+    [(ConvGRU, True), (ConvGRU, False), (TSRUs, False)],
+)
+def test_recomputation_changes_nothing(unit_class, unroll):
     # 18 steps: six parts of three.
     x = tf.constant(normal(2, 18, 4, 6, CHANNELS))
     state = tf.constant(normal(2, 4, 6, CHANNELS, seed=2))
 
     def states_and_gradients(run):
-        unit = build(unroll=unroll)
+        unit = build(unit_class, unroll=unroll)
 
         @tf.function
         def step(x, state):

@@ -6,6 +6,8 @@ import tensorflow as tf
 import xla_cost
 from training import tiny
 
+from dvdgan_tf.layers.recurrent import ConvGRU
+from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs
 from dvdgan_tf.networks.discriminators import (
     SpatialDiscriminator,
     TemporalDiscriminator,
@@ -117,6 +119,33 @@ def test_generator_as_drawn(generator):
     assert all(drawn[layer] == once[layer] for layer in same)
 
 
+# Width 4, f's hidden layer 2: multiply-adds per tap of x once, of a state and
+# what is made of it in three steps, of c in four; then of a step as drawn.
+@pytest.mark.parametrize(
+    "unit, once, drawn",
+    [
+        (TSRUc, 4 * 10 + 3 * (4 * 6 + 2 * 2 + 4 * 4), 8 * 6 + 4 + 8 * 4),
+        (TSRUp, 4 * 10 + 3 * (4 * 10 + 2 * 2), 8 * 10 + 4),
+        (
+            TSRUs,
+            4 * 6 + 3 * (4 * 2 + 2 * 2 + 4 * 8) + 4 * 4 * 4,
+            8 * 2 + 4 + 8 * 4 + 8 * 4,
+        ),
+    ],
+)
+def test_units_that_warp(unit, once, drawn):
+    generator = network(Generator, recurrent_unit=unit, **G)
+    gru = network(Generator, **G)
+    count = flops.GeneratorCount(generator, 5).by_layer()
+    drawn_count = flops.GeneratorCount(generator, 5, drawn=True).by_layer()
+    gru_count = flops.GeneratorCount(gru, 5).by_layer()
+    assert count["4x4_recurrent"] == 2 * 5 * 16 * 9 * once
+    assert drawn_count["4x4_recurrent"] == 2 * 5 * 16 * 9 * 4 * drawn
+    # W u and W^T v, of three kernels of 8 x 4 taps in the ConvGRU.
+    norms = count["spectral_norm"] - gru_count["spectral_norm"]
+    assert norms == 2 * 2 * 9 * (8 * 2 + 2 * 2 + 8 * 4 + 8 * 4 - 3 * 8 * 4)
+
+
 def test_discriminators(d_spatial, d_temporal):
     spatial = flops.DiscriminatorCount(d_spatial, 2, 5).by_layer()
     temporal = flops.DiscriminatorCount(d_temporal, 4, 5).by_layer()
@@ -193,8 +222,9 @@ def test_another_recurrent_unit_is_refused():
         flops.GeneratorCount(generator, 1)
 
 
-def test_agrees_with_xla_on_the_generator():
-    generator = Generator(**G)
+@pytest.mark.parametrize("unit", [ConvGRU, TSRUc, TSRUp, TSRUs])
+def test_agrees_with_xla_on_the_generator(unit):
+    generator = Generator(recurrent_unit=unit, **G)
     generator.build()
     weights = [v.value for v in generator.trainable_variables]
 
