@@ -1,4 +1,4 @@
-"""Rows of the table of results: metrics of clips, and how they were measured."""
+"""Rows of the table of results: metrics of clips and how they were measured."""
 
 import numpy as np
 from absl import logging
