@@ -66,6 +66,7 @@ def run(workdir):
     if FLAGS.clips:
         path = os.path.expanduser(FLAGS.clips)
         report(results, evaluator.evaluate_folder(path))
+        report_baselines(results, evaluator)
     elif FLAGS.watch:
         watch(evaluator, results, last_step)
     else:
@@ -118,6 +119,7 @@ def evaluate_checkpoints(evaluator, results):
     for step in steps:
         for rows in evaluator.evaluate_checkpoint(found[step], step):
             report(results, rows)
+    report_baselines(results, evaluator)
 
 
 def watch(evaluator, results, last_step):
@@ -131,6 +133,7 @@ def watch(evaluator, results, last_step):
         if row["metric"].startswith(f"{name}/")
     }
     newest = max(done - {None}, default=-1)
+    baselines_are_due = True
     while newest < last_step:
         found = checkpoints(results.workdir)
         if max(found, default=-1) <= newest:
@@ -146,6 +149,18 @@ def watch(evaluator, results, last_step):
             continue
         for rows in evaluator.evaluate_checkpoint(found[newest], newest):
             report(results, rows)
+        if baselines_are_due:
+            report_baselines(results, evaluator)
+            baselines_are_due = False
+
+
+def report_baselines(results, evaluator):
+    """Reports what predictions are compared with, once in a folder."""
+    there = [row | {"gin": None} for row in results.rows()]
+    for rows in evaluator.evaluate_baselines():
+        new = [row for row in rows if row | {"gin": None} not in there]
+        if new:
+            report(results, new)
 
 
 def report(results, rows):

@@ -15,12 +15,20 @@ FVD = f"--gin_file={GIN / 'fvd.gin'}"
 
 # Protocol: with which configuration, frames, generated clips, real clips.
 GOLDEN = {
+    "prediction_fvd": ("demo_prediction", None, 256, 256),
     "fvd": ("folder_64", None, 256, 256),
     "fvd2048_16f": ("bair_64", 16, 2048, 2048),
     "k600_synthesis_fid_is": ("k600_128x48", None, 50_000, None),
-    "k600_prediction_fvd": ("bair_64", 16, 50_000, None),
+    "k600_prediction_fvd": ("k600_prediction_64", 16, 50_000, None),
     "bair_prediction_fvd": ("bair_64", 16, 25_600, 256),
     "ucf101_is": ("ucf101_128", 16, 10_000, 2),
+}
+
+# Frames given and samples for each clip.
+PREDICTION = {
+    "prediction_fvd": (4, 1),
+    "k600_prediction_fvd": (5, 1),
+    "bair_prediction_fvd": (1, 100),
 }
 
 
@@ -109,5 +117,12 @@ def test_protocols_are_what_they_say(name):
     assert (protocol.num_frames, protocol.num_clips) == (frames, fake)
     assert protocol.num_real_clips == real
     assert protocol.quantize and protocol.measures
+    assert PREDICTION.get(name, (0, 1)) == (
+        protocol.conditioning_frames,
+        protocol.samples_per_condition,
+    )
+    assert protocol.keep_features >= protocol.num_clips or (
+        name not in PREDICTION
+    )
     assert gin.query_parameter("NativeI3D.resize") == "official"
     assert gin.query_parameter("NativeI3D.precision") == "float32"

@@ -36,6 +36,7 @@ ALLOWED = {
         "evaluation",
         "metrics",
         "named_variables",
+        "networks",
         "video_io",
         "video_reading",
     },

@@ -97,6 +97,9 @@ class DamagedClips:
         seed: int, of all random numbers; the clips' numbers go in, too.
     """
 
+    samples_per_condition = 1
+    similarity = None
+
     def __init__(self, clips, damage, level, num_frames, seed=0):
         self.num_clips = clips.num_clips
         self.num_frames = num_frames

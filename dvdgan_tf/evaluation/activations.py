@@ -13,6 +13,8 @@ class Activations:
     Args:
         outputs: names of the network's outputs.
         keep: how many of the first clips' features are kept.
+        samples_per_condition: how many clips in a row continue the same real
+            frames.
 
     Attributes:
         statistics: {output: `FeatureStatistics`} of all clips.
@@ -20,8 +22,9 @@ class Activations:
         labels: int32 [min(N, keep)].
     """
 
-    def __init__(self, outputs, keep=10_000):
+    def __init__(self, outputs, keep=10_000, samples_per_condition=1):
         self.outputs = tuple(outputs)
+        self.samples_per_condition = samples_per_condition
         self.keep = keep
         self.statistics = {}
         self._features = {name: [] for name in self.outputs}
@@ -99,7 +102,14 @@ class Activations:
         return activations
 
 
-def make_step(videos, network, strategy, num_frames=None, quantize=True):
+def make_step(
+    videos,
+    network,
+    strategy,
+    num_frames=None,
+    quantize=True,
+    similarity=None,
+):
     """The function that `measure` calls for each batch; traced once.
 
     Args:
@@ -110,6 +120,8 @@ def make_step(videos, network, strategy, num_frames=None, quantize=True):
             network; None: all.
         quantize: whether floats are rounded to 256 values, as in a file, or
             go to the network as they are.
+        similarity: that of the clips, see `clips`; its results are taken for
+            further outputs of the network.
 
     Returns:
         `tf.function` of a distributed batch, giving on each replica
@@ -119,7 +131,10 @@ def make_step(videos, network, strategy, num_frames=None, quantize=True):
     @tf.autograph.experimental.do_not_convert
     def on_replica(inputs, labels):
         pixels = to_pixels(videos(inputs, labels)[:, :num_frames], quantize)
-        return network(network.preprocess(pixels)), labels
+        features = network(network.preprocess(pixels))
+        if similarity:
+            features = features | similarity(inputs, pixels)
+        return features, labels
 
     @tf.function(reduce_retracing=True)
     def step(inputs, labels):
@@ -137,7 +152,7 @@ def measure(
         clips: see `clips`.
         step: from `make_step`, with the clips' method `videos`.
         strategy: the same as there.
-        outputs: names of the network's outputs.
+        outputs: names of the network's outputs, and of those of similarity.
         batch_size: over all replicas; a multiple of their number.
         keep: see `Activations`.
         title: of the progress bar.
@@ -148,7 +163,7 @@ def measure(
     Raises:
         ValueError: an activation is not finite.
     """
-    activations = Activations(outputs, keep)
+    activations = Activations(outputs, keep, clips.samples_per_condition)
     batches = _batches(clips, batch_size)
     with tqdm(total=clips.num_clips, desc=title, unit="clip") as bar:
         for batch in strategy.experimental_distribute_dataset(batches):

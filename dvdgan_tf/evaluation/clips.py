@@ -5,9 +5,15 @@ Clips are any object that has
     num_clips       int
     num_frames      int, of every clip
     inputs()        -> `tf.data.Dataset` of num_clips elements, one a clip:
-                    (a tensor, int32 label [])
+                    (tensors, int32 label [])
     videos(inputs, labels) -> [B, T, H, W, 3], uint8 or float in [-1, 1], of
                     a batch of the elements; in a replica, in graph code
+    samples_per_condition  int, how many clips in a row continue the same
+                    real frames; 1 if none
+    similarity      None, or where real frames are continued, a function
+                    (inputs, pixels) -> {name in `SIMILARITY`: [B, predicted
+                    frames]} of the first frames, float in [0, 255], of
+                    videos; in a replica, in graph code
 
 All randomness is a function of (seed, number of the clip): the clips are the
 same whatever the batch size and the number of replicas.
@@ -15,6 +21,11 @@ same whatever the batch size and the number of replicas.
 
 import numpy as np
 import tensorflow as tf
+
+from dvdgan_tf.metrics import frame_similarity
+from dvdgan_tf.networks.rollout import num_passes, roll_out
+
+SIMILARITY = ("psnr", "ssim")
 
 
 class RealClips:
@@ -26,18 +37,33 @@ class RealClips:
         num_clips: how many; past the dataset's size every clip comes again
             with another window. None: each clip of the dataset once.
         seed: int, of order, windows, crops and flips.
+        first: number of the first clip. Others of the same seed are other
+            windows, and of other clips as long as the dataset has some.
     """
 
-    def __init__(self, source, example, num_clips=None, seed=0):
+    samples_per_condition = 1
+    similarity = None
+
+    def __init__(self, source, example, num_clips=None, seed=0, first=0):
         self.source = source
         self.num_clips = num_clips or source.num_examples
         self.num_frames = source.num_frames
         self._example = example
         self._seed = seed
+        self._first = first
+
+    def others(self, first, num_clips):
+        """Clips of the same dataset and seed with other numbers."""
+        return RealClips(
+            self.source, self._example, num_clips, self._seed, first
+        )
 
     def inputs(self):
         """See the top of this file."""
-        return tf.data.Dataset.range(self.num_clips).map(
+        numbers = tf.data.Dataset.range(
+            self._first, self._first + self.num_clips
+        )
+        return numbers.map(
             lambda number: self._example(self.source, number, self._seed),
             tf.data.AUTOTUNE,
             deterministic=True,
@@ -60,6 +86,9 @@ class GeneratedClips:
         seed: int, of z and y.
     """
 
+    samples_per_condition = 1
+    similarity = None
+
     def __init__(
         self, generator, num_clips, label_counts, truncation=1.0, seed=0
     ):
@@ -74,6 +103,13 @@ class GeneratedClips:
     def inputs(self):
         """See the top of this file."""
         return tf.data.Dataset.range(self.num_clips).map(self.draw)
+
+    def standing_inputs(self, count):
+        """z and labels for standing statistics, `count` in a dataset."""
+        # Negative numbers: draws that no measured clip makes.
+        return tf.data.Dataset.range(count).map(
+            lambda number: self.draw(-1 - number)
+        )
 
     def draw(self, number):
         """z [z_dim], truncated, and label of the clip of that number."""
@@ -94,3 +130,143 @@ class GeneratedClips:
     def videos(self, inputs, labels):
         """See the top of this file."""
         return self.generator(inputs, labels, training=False)
+
+
+class PredictedClips:
+    """Frames of real clips and a generator's continuations of them.
+
+    Args:
+        generator: a `networks.Generator` with conditioning frames.
+        conditions: `RealClips`, whose first frames are continued.
+        num_frames: of the whole clip; beyond what the generator makes at a
+            time it is rolled out, see `networks.rollout`.
+        samples_per_condition: continuations of each of them.
+        truncation: what z is multiplied by, above 0; 1 for none.
+        seed: int, of z; the conditions have their own.
+    """
+
+    def __init__(
+        self,
+        generator,
+        conditions,
+        num_frames,
+        samples_per_condition=1,
+        truncation=1.0,
+        seed=0,
+    ):
+        self.generator = generator
+        self.num_clips = conditions.num_clips * samples_per_condition
+        self.num_frames = num_frames
+        self.samples_per_condition = samples_per_condition
+        self._conditions = conditions
+        self._given = generator.conditioning_frames
+        self._passes = num_passes(
+            num_frames, self._given, generator.generated_frames
+        )
+        self._truncation = truncation
+        self._seed = seed
+
+    def inputs(self):
+        """See the top of this file; a real clip and z [passes, z_dim]."""
+        samples = tf.data.Dataset.range(self.samples_per_condition)
+
+        def continuations(number, condition):
+            clip, label = condition
+            first = number * self.samples_per_condition
+            return samples.map(lambda n: ((clip, self._z(first + n)), label))
+
+        return self._conditions.inputs().enumerate().flat_map(continuations)
+
+    def standing_inputs(self, count):
+        """z, labels and given frames for standing statistics, of real clips.
+
+        As in training they are of one pass: statistics over frames that were
+        predicted would be others.
+        """
+        # Negative numbers: draws and windows that no measured clip has.
+        others = self._conditions.others(-count, count)
+
+        def draw(number, condition):
+            clip, label = condition
+            z = self._z(number)[0]
+            return z, self._classes(label), _scaled(clip[: self._given])
+
+        return others.inputs().enumerate(-count).map(draw)
+
+    def videos(self, inputs, labels):
+        """See the top of this file."""
+        clips, z = inputs
+        return roll_out(
+            self._predict,
+            z,
+            self._classes(labels),
+            _scaled(clips[:, : self._given]),
+            self.num_frames,
+        )
+
+    def similarity(self, inputs, pixels):
+        """See the top of this file."""
+        clips, _ = inputs
+        return _similarity(clips, pixels, self._given)
+
+    def _z(self, number):
+        seed = tf.random.fold_in(
+            tf.constant([self._seed, 0], tf.int64), tf.cast(number, "int64")
+        )
+        shape = [self._passes, self.generator.z_dim]
+        return self._truncation * tf.random.stateless_normal(shape, seed)
+
+    def _classes(self, labels):
+        """Class ids of clips; all are 0 where the generator has one class."""
+        one = self.generator.num_classes == 1
+        return tf.zeros_like(labels) if one else labels
+
+    def _predict(self, z, y, frames):
+        return self.generator(z, y, training=False, frames=frames)
+
+
+class CopiedFrames:
+    """Frames of real clips, then the last one over and over: a baseline.
+
+    Args:
+        conditions: `RealClips`, whose first frames are continued.
+        conditioning_frames: how many.
+        num_frames: of the whole clip.
+    """
+
+    samples_per_condition = 1
+
+    def __init__(self, conditions, conditioning_frames, num_frames):
+        self.num_clips = conditions.num_clips
+        self.num_frames = num_frames
+        self._conditions = conditions
+        self._given = conditioning_frames
+
+    def inputs(self):
+        """See the top of this file."""
+        return self._conditions.inputs()
+
+    def videos(self, inputs, labels):
+        """See the top of this file."""
+        del labels
+        given = inputs[:, : self._given]
+        copies = self.num_frames - self._given
+        return tf.concat([given, tf.repeat(given[:, -1:], copies, 1)], 1)
+
+    def similarity(self, inputs, pixels):
+        """See the top of this file."""
+        return _similarity(inputs, pixels, self._given)
+
+
+def _scaled(frames):
+    """uint8 -> float32 in [-1, 1]."""
+    return tf.cast(frames, tf.float32) / 127.5 - 1.0
+
+
+def _similarity(clips, pixels, given):
+    """Of real clips and the pixels of their continuations."""
+    real, predicted = clips[:, given : pixels.shape[1]], pixels[:, given:]
+    return {
+        "psnr": frame_similarity.psnr(real, predicted),
+        "ssim": frame_similarity.ssim(real, predicted),
+    }

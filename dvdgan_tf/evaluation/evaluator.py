@@ -4,13 +4,24 @@ import os
 
 import gin
 import numpy as np
-from absl import logging
 
 from dvdgan_tf.evaluation import references
 from dvdgan_tf.evaluation.activations import make_step, measure
-from dvdgan_tf.evaluation.clips import GeneratedClips, RealClips
+from dvdgan_tf.evaluation.checks import (
+    check_batches,
+    check_frames,
+    check_generator,
+)
+from dvdgan_tf.evaluation.clips import (
+    SIMILARITY,
+    CopiedFrames,
+    GeneratedClips,
+    PredictedClips,
+    RealClips,
+)
 from dvdgan_tf.evaluation.folder import FolderClips
 from dvdgan_tf.evaluation.generators import CheckpointedGenerator
+from dvdgan_tf.evaluation.rows import make_rows
 
 
 @gin.configurable
@@ -24,6 +35,7 @@ class Evaluator:
         generator: class or factory of G, called with (num_classes, name).
         protocol: factory of the `Protocol`.
         num_classes: of G; the dataset's own number by default.
+        class_conditional: False for a G of one class, as in training.
         cache_dir: folder of reference statistics.
 
     Raises:
@@ -40,16 +52,23 @@ class Evaluator:
         generator=gin.REQUIRED,
         protocol=gin.REQUIRED,
         num_classes=None,
+        class_conditional=True,
         cache_dir=gin.REQUIRED,
     ):
         self.strategy = strategy
         self.protocol = protocol()
         self._make_generator = generator
         self._num_classes = num_classes
+        self._class_conditional = class_conditional
         self._cache_dir = os.path.expanduser(cache_dir)
-        self._check_batches()
+        check_batches(self.protocol, strategy.num_replicas_in_sync)
         self.source = dataset()
-        self._check_frames(self.source.num_frames, "NUM_FRAMES")
+        check_frames(
+            self.protocol,
+            self.num_frames,
+            self.source.num_frames,
+            "NUM_FRAMES",
+        )
         with strategy.scope():
             self.network = self.protocol.network()
         self._check_network()
@@ -60,6 +79,10 @@ class Evaluator:
             self.protocol.num_real_clips,
             self.protocol.seed,
         )
+        # The reference's first clips: continuations are compared with those.
+        self._conditions = self._real.others(
+            0, self.protocol.num_clips // self.protocol.samples_per_condition
+        )
         self._generator = None
         self._fake_step = None
 
@@ -67,24 +90,6 @@ class Evaluator:
     def num_frames(self):
         """Frames of each clip that are measured."""
         return self.protocol.num_frames or self.source.num_frames
-
-    def _check_batches(self):
-        replicas = self.strategy.num_replicas_in_sync
-        for name in ("batch_size", "standing_statistics_batch_size"):
-            value = getattr(self.protocol, name)
-            if value % replicas:
-                raise ValueError(
-                    f"Protocol.{name} must be a multiple of the {replicas} "
-                    f"replicas. Received: {value}."
-                )
-
-    def _check_frames(self, available, what):
-        if available < self.num_frames:
-            raise ValueError(
-                f"The protocol {self.protocol.name!r} measures "
-                f"{self.num_frames} frames, and {what} is {available}; use a "
-                "protocol for as many, such as that of gin/fvd.gin."
-            )
 
     def _check_network(self):
         """One clip, so that a wrong size is one sentence."""
@@ -99,7 +104,7 @@ class Evaluator:
             facts,
             self.network.outputs,
             self._cache_dir,
-            lambda: self._measure(self._real, self._step(self._real), "real"),
+            lambda: self._measure(self._real, "real"),
         )
 
     def load_checkpoint(self, path):
@@ -110,21 +115,17 @@ class Evaluator:
 
         Raises:
             ValueError: it is of another model, or cannot be read, or the
-                protocol is for folders of clips.
+                protocol is not for such.
         """
-        if self.protocol.only_folders:
-            raise ValueError(
-                f"The protocol {self.protocol.name!r} is of predicted clips; "
-                "name a folder of them with --clips."
-            )
         if self._generator is None:
             classes = self._num_classes or len(self.source.class_names)
             with self.strategy.scope():
                 self._generator = CheckpointedGenerator(
-                    self._make_generator, classes
+                    self._make_generator,
+                    classes if self._class_conditional else 1,
                 )
-            self._check_frames(
-                self._generator.network.num_frames, "Generator.num_frames"
+            check_generator(
+                self.protocol, self.num_frames, self._generator.network
             )
         self._generator.restore(path)
 
@@ -136,7 +137,7 @@ class Evaluator:
             step: its step.
 
         Yields:
-            List of results, dicts, of one level; see `_rows`.
+            List of results, dicts, of one level; see `rows.make_rows`.
 
         Raises:
             ValueError: see `load_checkpoint`.
@@ -158,16 +159,68 @@ class Evaluator:
             if self._fake_step is None:
                 self._fake_step = self._step(clips[0])
             facts = {"checkpoint": path, "step": step, "truncation": level}
-            yield self._rows(real, clips, self._fake_step, facts)
+            if self.protocol.conditioning_frames:
+                samples = self.protocol.samples_per_condition
+                facts["samples_per_condition"] = samples
+            fakes = (
+                self._measure(c, f"{path} {n}/{len(clips)}", self._fake_step)
+                for n, c in enumerate(clips, start=1)
+            )
+            yield self._rows(real, fakes, facts)
 
     def _generated(self, level, seed):
+        if self.protocol.conditioning_frames:
+            return PredictedClips(
+                self._generator.network,
+                self._conditions,
+                self.num_frames,
+                self.protocol.samples_per_condition,
+                level,
+                seed,
+            )
         return GeneratedClips(
             self._generator.network,
             self.protocol.num_clips,
-            self.source.label_counts,
+            self.source.label_counts if self._class_conditional else [1],
             level,
             seed,
         )
+
+    def evaluate_baselines(self):
+        """Measures what frame prediction is compared with; no model's.
+
+        "copy_last_frame": conditioning frames, then the last one over and
+        over. "real": other real clips, as many as there are predictions; of
+        them, `new_clips` are of clips of which the reference has no window.
+
+        Yields:
+            List of results, dicts, of one baseline, whose name is in
+            `checkpoint`; none for synthesis.
+        """
+        given = self.protocol.conditioning_frames
+        if not given:
+            return
+        copies = CopiedFrames(self._conditions, given, self.num_frames)
+        yield self._baseline("copy_last_frame", copies, {})
+        first, count = self._real.num_clips, self.protocol.num_clips
+        others = self._real.others(first, count)
+        left = max(self.source.num_examples - first, 0)
+        facts = {"first_clip": first, "new_clips": min(left, count)}
+        yield self._baseline("real", others, facts)
+
+    def _baseline(self, name, clips, facts):
+        given = self.protocol.conditioning_frames
+        fake = references.load_or_compute(
+            self._facts()
+            | {"real_seed": self.protocol.seed}
+            | {"baseline": name, "clips": clips.num_clips, "given": given}
+            | facts,
+            self._outputs(clips),
+            self._cache_dir,
+            lambda: self._measure(clips, name),
+        )
+        facts = {"checkpoint": name, "step": None, "truncation": 1.0} | facts
+        return self._rows(self.reference(), [fake], facts)
 
     def evaluate_folder(self, path):
         """Measures clips that somebody else has made.
@@ -176,7 +229,7 @@ class Evaluator:
             path: folder or file, see `FolderClips`.
 
         Returns:
-            List of results, dicts; see `_rows`.
+            List of results, dicts; see `rows.make_rows`.
 
         Raises:
             ValueError: there are no such clips.
@@ -200,7 +253,8 @@ class Evaluator:
             "truncation": 1.0,
             "skipped": clips.skipped,
         }
-        return self._rows(self.reference(), [clips], self._step(clips), facts)
+        fake = self._measure(clips, path)
+        return self._rows(self.reference(), [fake], facts)
 
     def _step(self, clips):
         return make_step(
@@ -209,14 +263,18 @@ class Evaluator:
             self.strategy,
             self.num_frames,
             self.protocol.quantize,
+            clips.similarity,
         )
 
-    def _measure(self, clips, step, title):
+    def _outputs(self, clips):
+        return self.network.outputs + (SIMILARITY if clips.similarity else ())
+
+    def _measure(self, clips, title, step=None):
         return measure(
             clips,
-            step,
+            step or self._step(clips),
             self.strategy,
-            self.network.outputs,
+            self._outputs(clips),
             self.protocol.batch_size,
             self.protocol.keep_features,
             title,
@@ -234,69 +292,11 @@ class Evaluator:
             "preprocessing": self.network.preprocessing,
         }
 
-    def _rows(self, real, repeats, step, facts):
-        """Measures clips and says how.
-
-        Args:
-            real: `Activations` of the reference.
-            repeats: clips, one set for each repeat.
-            step: for them, see `make_step`.
-            facts: dict of what is measured.
-
-        Returns:
-            A list of one dict for each metric: `metric` is "protocol/name",
-            `value` the mean over repeats, `standard_error` that mean's, or
-            without repeats the estimate's, if it is known.
-        """
-        measured = {}
-        for repeat, clips in enumerate(repeats):
-            title = f"{facts['checkpoint']} {repeat + 1}/{len(repeats)}"
-            fake = self._measure(clips, step, title)
-            for name, result in self._results(real, fake):
-                measured.setdefault(name, []).append(result)
-        if not measured:
-            raise ValueError(
-                f"No measure of the protocol {self.protocol.name!r} could be "
-                "computed; see the warnings."
-            )
+    def _rows(self, real, fakes, facts):
+        """See `rows.make_rows`."""
         facts = facts | self._facts()
-        facts["clips"] = repeats[0].num_clips
-        facts["repeats"] = len(repeats)
-        facts["seed"] = self.protocol.seed
-        return [
-            {
-                "metric": f"{self.protocol.name}/{name}",
-                **_summary(results, self.source.class_names),
-                **facts,
-            }
-            for name, results in measured.items()
-        ]
-
-    def _results(self, real, fake):
-        """All (name, `Measured`); a measure that fails loses no other."""
-        for function in self.protocol.measures:
-            try:
-                yield from function(real, fake).items()
-            except ValueError as error:
-                logging.warning("%s is left out: %s", function, error)
-            except KeyError as error:
-                logging.warning(
-                    "%s is left out: the network has no output %s, only %s.",
-                    function,
-                    error,
-                    ", ".join(self.network.outputs),
-                )
-
-
-def _summary(results, class_names):
-    values = np.array([result.value for result in results], np.float64)
-    error = results[0].standard_error
-    if len(values) > 1:
-        error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    summary = {"value": float(values.mean()), "standard_error": error}
-    if results[0].by_class:
-        summary["by_class"] = {
-            class_names[label]: value
-            for label, value in results[0].by_class.items()
-        }
-    return summary
+        if self.protocol.conditioning_frames:
+            facts["conditioning_frames"] = self.protocol.conditioning_frames
+        return make_rows(
+            self.protocol, real, fakes, facts, self.source.class_names
+        )

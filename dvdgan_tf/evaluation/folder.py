@@ -44,6 +44,9 @@ class FolderClips:
         ValueError: there is no clip in it, or not all are of one size.
     """
 
+    samples_per_condition = 1
+    similarity = None
+
     def __init__(self, path, num_frames, num_clips, class_names):
         if not os.path.exists(path):
             raise FileNotFoundError(f"There are no clips at {path!r}.")

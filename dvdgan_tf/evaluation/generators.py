@@ -74,26 +74,24 @@ class CheckpointedGenerator:
         """Takes the batch norm statistics over samples [BigGAN].
 
         Args:
-            clips: `clips.GeneratedClips` of this generator: the statistics
-                hold for its truncation and labels.
+            clips: `GeneratedClips` or `PredictedClips` of this generator: the
+                statistics hold for its truncation and labels, and for given
+                frames of its dataset.
             batch_size: over all replicas.
             num_batches: over which the statistics are averaged.
         """
-        inputs = (
-            # Negative numbers: draws that no measured clip makes.
-            tf.data.Dataset.range(num_batches * batch_size)
-            .map(lambda number: clips.draw(-1 - number))
-            .batch(batch_size, drop_remainder=True)
+        inputs = clips.standing_inputs(num_batches * batch_size).batch(
+            batch_size, drop_remainder=True
         )
         batches = self._strategy.experimental_distribute_dataset(inputs)
-        for n, (z, y) in enumerate(batches, start=1):
-            self._accumulate(z, y, tf.constant(n, tf.float32))
+        for n, batch in enumerate(batches, start=1):
+            self._accumulate(tf.constant(n, tf.float32), *batch)
 
     @tf.function(reduce_retracing=True)
-    def _accumulate(self, z, y, n):
+    def _accumulate(self, n, z, y, *frames):
         self._strategy.run(
             tf.autograph.experimental.do_not_convert(
                 self.network.accumulate_standing_statistics
             ),
-            args=(z, y, n),
+            args=(z, y, n, *frames),
         )

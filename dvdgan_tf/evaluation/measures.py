@@ -8,7 +8,12 @@ from typing import NamedTuple
 import gin
 import numpy as np
 
-from dvdgan_tf.metrics import frechet, inception_score, kernel_distance
+from dvdgan_tf.metrics import (
+    frame_similarity,
+    frechet,
+    inception_score,
+    kernel_distance,
+)
 from dvdgan_tf.metrics import precision_recall as precision_and_recall
 
 
@@ -19,11 +24,13 @@ class Measured(NamedTuple):
         value: float.
         standard_error: of the estimate, by resampling clips; None if unknown.
         by_class: {label: value}, or None.
+        by_frame: value of each predicted frame, or None.
     """
 
     value: float
     standard_error: float | None = None
     by_class: dict | None = None
+    by_frame: list | None = None
 
 
 @gin.register
@@ -147,3 +154,43 @@ def precision_recall(real, fake, output="logits", num_neighbors=3):
         "precision": Measured(result.precision),
         "recall": Measured(result.recall),
     }
+
+
+@gin.register
+def similarity_of_frames(real, fake):
+    """PSNR and SSIM of predicted frames, and of the best sample of N.
+
+    Of the clips whose features are kept. Each is the mean over frames, then
+    over the clips that were continued, `best_` that of the best of each
+    clip's N = `Protocol.samples_per_condition` samples, chosen by itself.
+
+    Args:
+        real: unused; all measures are called alike.
+        fake: `Activations` of continued clips.
+    """
+    del real
+    samples = fake.samples_per_condition
+    whole = len(fake.labels) // samples * samples
+    if "psnr" not in fake.outputs or not whole:
+        raise ValueError(
+            "similarity_of_frames is of samples that continue clips of the "
+            "dataset, with Protocol.keep_features of all of one clip's samples "
+            "or more."
+        )
+    found = {}
+    for name in ("psnr", "ssim"):
+        scores = fake.features[name][:whole].astype(np.float64)
+        mean, best = frame_similarity.of_samples(
+            scores.reshape(-1, samples, scores.shape[-1])
+        )
+        by_frame = scores.mean(axis=0).tolist()
+        found[name] = _mean_over_clips(mean)._replace(by_frame=by_frame)
+        found[f"best_{name}"] = _mean_over_clips(best)
+    return found
+
+
+def _mean_over_clips(values):
+    error = None
+    if len(values) > 1:
+        error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return Measured(float(values.mean()), error)

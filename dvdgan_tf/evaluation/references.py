@@ -1,4 +1,4 @@
-"""Activations of real clips, computed once and kept in a file."""
+"""Activations that no model changes, computed once and kept in a file."""
 
 import hashlib
 import io

@@ -183,9 +183,11 @@ def test_clips_of_another_size_are_refused(tmp_path):
         evaluator(tmp_path).evaluate_folder(str(tmp_path / "clips.npy"))
 
 
-def test_a_protocol_of_predictions_takes_no_checkpoint(workdir, tmp_path):
-    found = evaluator(tmp_path, only_folders=True)
-    with pytest.raises(ValueError, match="--clips"):
+def test_a_protocol_of_predictions_takes_no_generator_of_whole_clips(
+    workdir, tmp_path
+):
+    found = evaluator(tmp_path, conditioning_frames=2)
+    with pytest.raises(ValueError, match="the generator takes 0"):
         found.load_checkpoint(checkpoints(workdir)[20])
 
 
