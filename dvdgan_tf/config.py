@@ -57,6 +57,27 @@ def parse(files, bindings):
     _check_macros(gin.config_str())
 
 
+def of_run(path):
+    """Reads the configuration of a run, which replaces the present one.
+
+    Args:
+        path: of its `operative_config.gin`.
+
+    Returns:
+        {parameter of `Trainer` or `train`: value}, and the frames per second
+        at which the run shows its samples.
+
+    Raises:
+        ValueError: it cannot be read, in one sentence.
+    """
+    gin.clear_config()
+    parse([path], [])
+    bindings = {**gin.get_bindings("Trainer"), **gin.get_bindings("train")}
+    # A reference, since bindings are resolved to what is not registered.
+    grid = gin.query_parameter("train.sample_grid").selector
+    return bindings, float(gin.query_parameter(f"{grid}.fps"))
+
+
 def _check_macros(text):
     """Raises ValueError if a macro is bound that no binding uses."""
     bound = re.findall(r"^([A-Za-z_]\w*) = ", text, re.MULTILINE)

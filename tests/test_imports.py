@@ -26,6 +26,7 @@ ALLOWED = {
     "data": {"data", "video_reading"},
     "datasets": {"datasets", "data"},
     "training": {
+        "layers",
         "training",
         "named_variables",
         "prediction_views",
@@ -39,6 +40,14 @@ ALLOWED = {
         "networks",
         "video_io",
         "video_reading",
+    },
+    "exporting": {
+        "exporting",
+        "config",
+        "data",
+        "evaluation",
+        "layers",
+        "named_variables",
     },
     "named_variables": set(),
     "features": {"features"},

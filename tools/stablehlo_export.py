@@ -16,6 +16,7 @@ from tensorflow.compiler.mlir.stablehlo import stablehlo
 
 import dvdgan_tf
 from dvdgan_tf.data import pipeline
+from dvdgan_tf.exporting.stablehlo import only_stablehlo
 from dvdgan_tf.training.trainer import METRICS
 
 # The oldest that StableHLO still reads: any JAX of today runs the modules.
@@ -198,22 +199,6 @@ def _check_signature(text, inputs, outputs, path):
             )
     if "__elided__" in text:
         raise ValueError(f"TensorFlow left constants out of {path}.")
-
-
-def only_stablehlo(text):
-    """Drops attributes and copies of mhlo, which JAX does not read."""
-    text = re.sub(
-        r"= mhlo\.copy (%\S+) : (\S+)",
-        r"= stablehlo.reshape \1 : (\2) -> \2",
-        text,
-    )
-    text = re.sub(r" \{mhlo\.frontend_attributes = \{[^}]*\}\}", "", text)
-    return re.sub(
-        r"^module @\S+ attributes .*\{( loc\(.*)?$",
-        "module @jit_main {",
-        text,
-        flags=re.MULTILINE,
-    )
 
 
 def describe_fresh(trainer):

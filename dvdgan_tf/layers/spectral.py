@@ -108,9 +108,28 @@ class SpectralWeight:
         self.weight = weight
         self.u = u
         self.spectral_norm = spectral_norm
+        self._folded = False
+
+    def fold(self, power_iterations):
+        """Makes W what W / sigma(W) is, once and for all.
+
+        From then on `normalized` is W itself. Functions that were traced
+        before do not notice; fold first, trace after.
+
+        Args:
+            power_iterations: run before, at least 0. An averaged weight's u
+                is that of the live weight: a few iterations bring sigma to
+                that of the average.
+        """
+        for _ in range(power_iterations):
+            self.normalized(training=True)
+        self.weight.assign(self.normalized(training=False))
+        self._folded = True
 
     def normalized(self, training):
         """Returns W / sigma(W), float32; updates u if `training`."""
+        if self._folded:
+            return tf.convert_to_tensor(self.weight)
         normalized, u, _ = self.spectral_norm(
             tf.convert_to_tensor(self.weight),
             tf.convert_to_tensor(self.u),
@@ -127,6 +146,22 @@ class SpectralWeight:
             tf.convert_to_tensor(self.u),
             iterate=False,
         )[2]
+
+
+def spectral_weights(network):
+    """All weights of a Keras model that are normalised.
+
+    Args:
+        network: a built Keras model.
+
+    Returns:
+        List of `SpectralWeight`.
+    """
+    return [
+        weight
+        for layer in network._flatten_layers()
+        for weight in getattr(layer, "spectral_weights", ())
+    ]
 
 
 class SpectralLayer(keras.layers.Layer):

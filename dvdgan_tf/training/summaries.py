@@ -6,6 +6,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.layers.spectral import spectral_weights
+
 
 class Summaries:
     """Writes scalars, images and texts of a run.
@@ -93,10 +95,7 @@ def largest_spectral_weights(networks, count=8):
         {variable path: `SpectralWeight`}
     """
     weights = [
-        weight
-        for network in networks
-        for layer in network._flatten_layers()
-        for weight in getattr(layer, "spectral_weights", ())
+        weight for network in networks for weight in spectral_weights(network)
     ]
     weights.sort(key=lambda w: -int(np.prod(w.weight.shape)))
     return {w.weight.path: w for w in weights[:count]}

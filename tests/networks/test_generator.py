@@ -6,7 +6,7 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.spectral import SpectralNorm
+from dvdgan_tf.layers.spectral import SpectralNorm, spectral_weights
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.generator import Generator
 
@@ -36,14 +36,6 @@ def _build(**changes):
     net = Generator(**{**SMALL, **changes})
     net.build()
     return net
-
-
-def spectral_weights(net):
-    return [
-        weight
-        for layer in net._flatten_layers()
-        for weight in getattr(layer, "spectral_weights", ())
-    ]
 
 
 def latents(batch=3):

@@ -12,7 +12,6 @@ import jax
 import numpy as np
 import tensorflow as tf
 from jaxlib import xla_client
-from stablehlo_export import only_stablehlo
 from tensorflow.compiler.tf2xla.python import xla
 from tensorflow.python.distribute import (
     collective_util,
@@ -22,6 +21,7 @@ from tensorflow.python.distribute import (
 )
 from training import tiny
 
+from dvdgan_tf.exporting.stablehlo import only_stablehlo
 from dvdgan_tf.training import trainer as trainer_module
 
 REPLICAS = 2

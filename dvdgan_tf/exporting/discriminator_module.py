@@ -1,0 +1,81 @@
+"""D_S and D_T as a module that no longer needs this package, once saved."""
+
+import keras
+import tensorflow as tf
+
+
+class DiscriminatorModule(tf.Module):
+    """Scores videos as in training, for fine-tuning and for choosing samples.
+
+    Args:
+        d_spatial: a built `SpatialDiscriminator` with folded weights (see
+            `SpectralWeight.fold`); read, not kept.
+        d_temporal: a built `TemporalDiscriminator`, likewise.
+        generator: the `Generator` that they judge.
+    """
+
+    def __init__(self, d_spatial, d_temporal, generator):
+        super().__init__(name="dvdgan_discriminators")
+        trainable = [
+            *d_spatial.trainable_variables,
+            *d_temporal.trainable_variables,
+        ]
+        self._weights = [
+            tf.Variable(v.numpy(), name=v.path.replace("/", "_"))
+            for v in trainable
+        ]
+        given, generated = (
+            generator.conditioning_frames,
+            generator.generated_frames,
+        )
+
+        # In a closure: attributes would put Keras objects into the file.
+        def run(weights, inputs):
+            videos, y = inputs["videos"], inputs["y"]
+            noise = tf.random.stateless_uniform(
+                [tf.shape(videos)[0], generated + 2], inputs["seed"]
+            )
+            scope = keras.StatelessScope(
+                list(zip(trainable, weights, strict=True))
+            )
+            with scope:
+                frames = d_spatial.draw_frames(videos[:, given:], noise[:, :-2])
+                crops = d_temporal.draw_crop(videos, noise[:, -2:])
+                return {
+                    "spatial": d_spatial(frames, y),
+                    "temporal": d_temporal(crops, y),
+                }
+
+        self._run = run
+        size = generator.resolution
+        self._specs = {
+            "videos": tf.TensorSpec(
+                [None, generator.num_frames, size, size, 3],
+                tf.float32,
+                "videos",
+            ),
+            "y": tf.TensorSpec([None], tf.int32, "y"),
+            "seed": tf.TensorSpec([2], tf.int32, "seed"),
+        }
+
+    @tf.function
+    def __call__(self, inputs):
+        """Scores videos: the higher, the more real.
+
+        Args:
+            inputs: dict of
+
+                videos  float32 [B, T, H, W, 3] in [-1, 1]; in prediction the
+                        conditioning frames are part of them
+                y       int32 [B], class ids
+                seed    int32 [2], of the frames that D_S draws
+
+        Returns:
+            {"spatial": [B], "temporal": [B]}, float32.
+        """
+        weights = [tf.convert_to_tensor(v) for v in self._weights]
+        return self._run(weights, inputs)
+
+    def concrete(self):
+        """`__call__` for any batch size."""
+        return self.__call__.get_concrete_function(dict(self._specs))

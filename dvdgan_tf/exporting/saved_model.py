@@ -1,0 +1,125 @@
+"""Writes modules as a SavedModel: signatures, assets, archive."""
+
+import contextlib
+import json
+import os
+import shutil
+import tarfile
+import uuid
+
+import tensorflow as tf
+
+ASSETS = ("classes.json", "module.json", "operative_config.gin")
+
+
+def write(module, folder, class_names, metadata, config, discriminators=None):
+    """Writes a SavedModel that TensorFlow alone can load.
+
+    Signatures: `default` and `serving_default` (z, y soft labels, truncation
+    [, frames] -> videos), `ids` (the same, y class ids), and `discriminate`
+    where there are discriminators, which are also in the loaded module's
+    attribute of that name.
+
+    Args:
+        module: `GeneratorModule`.
+        folder: to make; must not exist.
+        class_names: written as the asset classes.json.
+        metadata: written as the asset module.json.
+        config: the run's gin configuration, written as an asset.
+        discriminators: `DiscriminatorModule`, or None.
+
+    Raises:
+        FileExistsError: there is something at `folder`.
+    """
+    soft, ids = (
+        module.named.get_concrete_function(module.specs(ids=ids))
+        for ids in (False, True)
+    )
+    signatures = {"default": soft, "serving_default": soft, "ids": ids}
+    root = _reusable(module)
+    if discriminators is not None:
+        root.discriminators = discriminators
+        signatures["discriminate"] = discriminators.concrete()
+    texts = (json.dumps(class_names), json.dumps(metadata, indent=1), config)
+    with new_folder(folder) as temporary:
+        # Beside it, not inside: the writer copies assets.
+        assets = f"{temporary}-assets"
+        os.makedirs(assets)
+        try:
+            root.assets = []
+            for name, text in zip(ASSETS, texts, strict=True):
+                path = os.path.join(assets, name)
+                with open(path, "w") as file:
+                    file.write(text)
+                root.assets.append(tf.saved_model.Asset(path))
+            tf.saved_model.save(root, temporary, signatures=signatures)
+        finally:
+            shutil.rmtree(assets)
+
+
+def _reusable(module):
+    """The module in TF-Hub's interface for fine-tuning.
+
+    A `tf.Module` has `trainable_variables` as a property, which is not saved.
+    """
+    root = tf.train.Checkpoint()
+    for name in ("__call__", "class_names", "metadata"):
+        setattr(root, name, getattr(module, name))
+    root.statistics = module.statistics
+    root.variables = list(module.variables)
+    root.trainable_variables = list(module.trainable_variables)
+    root.regularization_losses = []
+    return root
+
+
+def write_archive(folder, path):
+    """Packs a SavedModel's folder as tfhub.dev has them, .tar.gz.
+
+    Args:
+        folder: of the SavedModel.
+        path: file to write; replaced.
+    """
+    temporary = f"{path}.{uuid.uuid4().hex}"
+    try:
+        with tarfile.open(temporary, "w:gz") as archive:
+            for name in sorted(os.listdir(folder)):
+                archive.add(os.path.join(folder, name), name, filter=_nobody)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+
+
+def _nobody(entry):
+    """The same archive whoever makes it, and no name of a user in it."""
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = ""
+    return entry
+
+
+@contextlib.contextmanager
+def new_folder(folder):
+    """A folder that appears when it is complete, or not at all.
+
+    Args:
+        folder: to make; must not exist.
+
+    Yields:
+        Path to fill.
+
+    Raises:
+        FileExistsError: there is something at `folder`.
+    """
+    folder = os.path.abspath(folder)
+    if os.path.exists(folder):
+        raise FileExistsError(
+            f"{folder} exists already; choose another folder, or delete it."
+        )
+    parent, name = os.path.split(folder)
+    os.makedirs(parent, exist_ok=True)
+    temporary = os.path.join(parent, f".{name}-{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

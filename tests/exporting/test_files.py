@@ -1,0 +1,258 @@
+"""Exported files: TensorFlow alone reads them, and says the same."""
+
+import json
+import subprocess
+import sys
+import tarfile
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dvdgan_tf import export
+from dvdgan_tf.exporting import from_run, saved_model, stablehlo, tflite
+
+# Loads an archive as a user without this package would; prints nothing else.
+ALONE = """
+import json, os, sys, tarfile
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.modules["dvdgan_tf"] = None
+import numpy as np, tensorflow as tf, tensorflow_hub as hub
+archive, data = sys.argv[1:]
+folder = data + ".module"
+tarfile.open(archive).extractall(folder, filter="data")
+inputs = {k: tf.constant(v) for k, v in np.load(data).items()}
+out = {}
+for name, module in (("tf", tf.saved_model.load(folder)),
+                     ("hub", hub.load(folder))):
+    out[name] = module(inputs)
+layer = hub.KerasLayer(folder, trainable=True)
+out["keras"] = layer(inputs)
+with tf.GradientTape() as tape:
+    loss = tf.reduce_mean(layer(inputs) ** 2)
+gradients = tape.gradient(loss, layer.trainable_variables)
+assert gradients and all(g is not None for g in gradients)
+loaded = tf.saved_model.load(folder)
+ids = tf.argmax(inputs["y"], -1, tf.int32)
+hot = {**inputs, "y": tf.one_hot(ids, 10)}
+out["hot"] = loaded(hot)
+out["ids"] = loaded.signatures["ids"](**{**inputs, "y": ids})["videos"]
+out["default"] = loaded.signatures["default"](**inputs)["videos"]
+scores = loaded.discriminators(
+    {"videos": out["ids"], "y": ids, "seed": tf.constant([1, 2])})
+out["scores"] = tf.stack([scores["spatial"], scores["temporal"]])
+names = [os.path.basename(a.asset_path.numpy().decode())
+         for a in loaded.assets]
+assert json.loads(loaded.class_names().numpy()) == list("0123456789")
+print(json.dumps(names))
+np.savez(data + ".out.npz", **out)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(run_folder, tmp_path_factory):
+    """The module of a run and the folder of its SavedModel."""
+    run = from_run.read_run(run_folder[0])
+    module = from_run.generator_module(run, (1.0, 0.5), standing_batches=1)
+    folder = tmp_path_factory.mktemp("exported")
+    saved_model.write(
+        module,
+        str(folder / "module"),
+        run.class_names,
+        module.facts,
+        "CONFIG = 1",
+        from_run.discriminator_module(run),
+    )
+    gin.clear_config()
+    return module, folder
+
+
+def arrays(batch=3, truncation=0.7):
+    random = np.random.default_rng(1)
+    return {
+        "z": (truncation * random.standard_normal((batch, 6))).astype("f"),
+        "y": random.dirichlet(np.ones(10), batch).astype("f"),
+        "truncation": np.float32(truncation),
+    }
+
+
+def test_tensorflow_and_hub_alone_say_the_same(exported):
+    module, folder = exported
+    archive, data = folder / "module.tar.gz", folder / "data.npz"
+    saved_model.write_archive(str(folder / "module"), str(archive))
+    np.savez(data, **arrays())
+    command = [sys.executable, "-W", "ignore", "-c", ALONE]
+    result = subprocess.run(
+        [*command, str(archive), str(data)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert json.loads(result.stdout) == list(saved_model.ASSETS)
+    expected = module({k: tf.constant(v) for k, v in arrays().items()})
+    with np.load(f"{data}.out.npz") as out:
+        for name in ("tf", "hub", "keras", "default"):
+            np.testing.assert_allclose(out[name], expected, atol=1e-5)
+        np.testing.assert_allclose(out["ids"], out["hot"], atol=1e-5)
+        assert out["scores"].shape == (2, 3) and np.ptp(out["scores"]) > 0
+
+
+def test_the_assets_say_what_it_is(exported):
+    module, folder = exported
+    assets = folder / "module" / "assets"
+    assert json.loads((assets / "module.json").read_text()) == module.facts
+    assert (assets / "operative_config.gin").read_text() == "CONFIG = 1"
+    assert len(json.loads((assets / "classes.json").read_text())) == 10
+
+
+def test_an_archive_names_no_user_and_is_the_same_again(exported):
+    _, folder = exported
+    first, second = folder / "a.tar.gz", folder / "b.tar.gz"
+    for path in (first, second):
+        saved_model.write_archive(str(folder / "module"), str(path))
+    with tarfile.open(first) as archive:
+        names = archive.getnames()
+        assert {e.uid for e in archive} == {0}
+        assert {e.uname for e in archive} == {""}
+    # tfhub.dev's layout: no folder around it.
+    assert "saved_model.pb" in names
+    assert first.stat().st_size == second.stat().st_size
+
+
+def test_signatures(exported):
+    loaded = tf.saved_model.load(str(exported[1] / "module"))
+    assert set(loaded.signatures) == {
+        "default",
+        "serving_default",
+        "ids",
+        "discriminate",
+    }
+    _, default = loaded.signatures["default"].structured_input_signature
+    assert {n: s.shape.as_list() for n, s in default.items()} == {
+        "z": [None, 6],
+        "y": [None, 10],
+        "truncation": [],
+    }
+    outputs = loaded.signatures["default"].structured_outputs
+    assert outputs["videos"].shape.as_list() == [None, 8, 32, 32, 3]
+    outputs = loaded.signatures["discriminate"].structured_outputs
+    assert set(outputs) == {"spatial", "temporal"}
+
+
+def test_nothing_is_overwritten_or_left_half_done(exported, tmp_path):
+    module, folder = exported
+    with pytest.raises(FileExistsError, match="exists already"):
+        saved_model.write(module, str(folder / "module"), [], {}, "")
+    with pytest.raises(RuntimeError), saved_model.new_folder(tmp_path / "a"):
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_stablehlo_runs_in_jax(exported, tmp_path):
+    run_step = pytest.importorskip("run_step", exc_type=ImportError)
+    import jax
+
+    module, _ = exported
+    stablehlo.write(module, str(tmp_path / "s"), module.facts, batch_size=3)
+    facts = json.loads((tmp_path / "s" / "sampler.json").read_text())
+    artifact = (tmp_path / "s" / "sampler.mlir").read_bytes()
+    given = arrays()
+    with np.load(tmp_path / "s" / "weights.npz") as weights:
+        values = [
+            weights[x["weights"]] if "weights" in x else given[x["name"]]
+            for x in facts["inputs"]
+        ]
+    types = [
+        {"shape": list(v.shape), "dtype": v.dtype.name}
+        for v in map(np.asarray, values)
+    ]
+    call = run_step._as_function(artifact, types, facts["outputs"])
+    (videos,) = jax.jit(call)(*values)
+    expected = module({k: tf.constant(v) for k, v in given.items()})
+    np.testing.assert_allclose(videos, expected, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
+def test_tflite_runs_in_its_interpreter(exported, tmp_path):
+    module, _ = exported
+    path = str(tmp_path / "m.tflite")
+    tflite.write(module, path, batch_size=3)
+    with pytest.raises(FileExistsError, match="exists already"):
+        tflite.write(module, path, batch_size=3)
+    interpreter = tf.lite.Interpreter(path)
+    interpreter.allocate_tensors()
+    given = arrays()
+    for detail in interpreter.get_input_details():
+        name = detail["name"].split(":")[0].removeprefix("serving_default_")
+        interpreter.set_tensor(detail["index"], given[name])
+    interpreter.invoke()
+    (output,) = interpreter.get_output_details()
+    expected = module({k: tf.constant(v) for k, v in given.items()})
+    videos = interpreter.get_tensor(output["index"])
+    np.testing.assert_allclose(videos, expected, atol=1e-4)
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs the command; returns exit code and last line of its output."""
+
+    def run(*args):
+        try:
+            export.main(export.parse_flags(["export", *args]))
+            code = 0
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            export.FLAGS.unparse_flags()
+            for name in export.FLAGS:
+                export.FLAGS[name].unparse()
+        printed = capsys.readouterr()
+        text = printed.out if code == 0 else printed.err
+        assert "Traceback" not in text
+        return code, text.strip().splitlines()[-1]
+
+    return run
+
+
+def test_the_command(command, run_folder, tmp_path):
+    output = str(tmp_path / "module.tar.gz")
+    code, line = command(
+        f"--workdir={run_folder[0]}",
+        f"--output={output}",
+        "--truncations=1.0",
+        "--standing_batches=0",
+        "--step=10",
+    )
+    assert (code, line) == (0, f"Exported: {output}")
+    assert [p.name for p in tmp_path.iterdir()] == ["module.tar.gz"]
+    with tarfile.open(output) as archive:
+        facts = json.load(archive.extractfile("assets/module.json"))
+    assert facts["step"] == 10 and facts["standing_batches"] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "Name the --workdir"),
+        (["--workdir=/nowhere"], "Name the --output"),
+        (["--workdir=/nowhere", "--output=/tmp/no"], "no folder of a run"),
+        (["--workdir=RUN", "--output=RUN"], "exists already"),
+        (["--workdir=RUN", "--output=OUT", "--step=3"], "step 3"),
+        (["--workdir=RUN", "--output=OUT", "--truncations=5"], "Levels of"),
+        (["--workdir=RUN", "--output=OUT", "--truncations=a"], "be numbers"),
+        (["--workdir=RUN", "--output=OUT", "--format=onnx"], "onnx"),
+        (
+            ["--workdir=RUN", "--output=O", "--format=tflite"]
+            + ["--discriminators"],
+            "saved_model only",
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence(command, run_folder, tmp_path, args, words):
+    args = [a.replace("RUN", run_folder[0]) for a in args]
+    args = [a.replace("OUT", str(tmp_path / "out")) for a in args]
+    code, line = command(*args)
+    assert code == 2 and words in line and line.startswith("error: ")
+    assert not list(tmp_path.iterdir())
