@@ -5,66 +5,82 @@ python -m dvdgan_tf.export --workdir=runs/demo --output=modules/demo
 Exit codes: 0 when finished; 2 for what the user can mend; 1 when it fails.
 """
 
+import argparse
 import os
 
-from absl import app, flags, logging
-
-from dvdgan_tf.command_line import fail, parse_flags, sentences
-
-FLAGS = flags.FLAGS
-
-flags.DEFINE_string(
-    "output",
-    None,
-    "What to make: a folder; a .tar.gz archive of it (saved_model); a file "
-    "(tflite).",
-)
-flags.DEFINE_enum(
-    "format",
-    "saved_model",
-    ["saved_model", "stablehlo", "tflite"],
-    "saved_model is what TF-Hub and TensorFlow Serving take.",
-)
-flags.DEFINE_integer("step", None, "Of the checkpoint; the newest by default.")
-flags.DEFINE_list(
-    "truncations",
-    ["1.0", "0.8", "0.6", "0.4"],
-    "Levels of truncation with standing statistics of their own; between "
-    "them, statistics are interpolated.",
-)
-flags.DEFINE_integer(
-    "standing_batches",
-    16,
-    "Batches over which each level's statistics are averaged; 0 takes the "
-    "checkpoint's moving statistics, for --truncations=1.0 only.",
-)
-flags.DEFINE_bool(
-    "discriminators", False, "Adds the discriminators (saved_model)."
-)
-flags.DEFINE_integer(
-    "batch_size", 1, "Videos per call (stablehlo, tflite); else any.", 1
-)
+from dvdgan_tf.command_line import fail, sentences
 
 
-def main(argv):
+def main(arguments=None):
     """Exports."""
-    if not FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.ERROR)
-    if len(argv) > 1:
-        fail(f"Unknown argument {argv[1]!r}; see --help.", 2)
-    for name, example in (("workdir", "runs/demo"), ("output", "modules/demo")):
-        if not FLAGS[name].value:
-            fail(f"Name the --{name}, such as --{name}={example}.", 2)
+    options = parse(arguments)
     with sentences("nothing was written"):
-        run(os.path.expanduser(FLAGS.workdir), os.path.expanduser(FLAGS.output))
+        run(options)
 
 
-def run(workdir, output):
-    """Exports what the flags say."""
+def parse(arguments):
+    """The options, of a list of arguments or of the command line."""
+    parser = argparse.ArgumentParser(
+        "python -m dvdgan_tf.export",
+        description=__doc__.split("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.error = lambda message: fail(f"{message}; see --help.", 2)
+    add = parser.add_argument
+    add("--workdir", required=True, help="The run's folder.")
+    add(
+        "--output",
+        required=True,
+        help="What to make: a folder; a .tar.gz archive of it (saved_model); "
+        "a file (tflite).",
+    )
+    add(
+        "--format",
+        default="saved_model",
+        choices=["saved_model", "stablehlo", "tflite"],
+        help="saved_model is what TF-Hub and TensorFlow Serving take.",
+    )
+    add("--step", type=int, help="Of the checkpoint; None: the newest.")
+    add(
+        "--truncations",
+        default="1.0,0.8,0.6,0.4",
+        help="Levels of truncation with standing statistics of their own; "
+        "between them, statistics are interpolated.",
+    )
+    add(
+        "--standing_batches",
+        type=int,
+        default=16,
+        help="Batches over which each level's statistics are averaged; 0 "
+        "takes the checkpoint's moving statistics, for truncation 1.0 only.",
+    )
+    add(
+        "--discriminators",
+        action="store_true",
+        help="Adds the discriminators (saved_model).",
+    )
+    add(
+        "--batch_size",
+        type=int,
+        default=1,
+        help="Videos per call (stablehlo, tflite); else any.",
+    )
+    return parser.parse_args(arguments)
+
+
+def run(options):
+    """Exports what the options say."""
     from dvdgan_tf.exporting import from_run
 
-    truncations = _truncations()
-    if FLAGS.discriminators and FLAGS.format != "saved_model":
+    workdir = os.path.expanduser(options.workdir)
+    output = os.path.expanduser(options.output)
+    truncations = _truncations(options.truncations)
+    if options.batch_size < 1:
+        raise ValueError(
+            f"--batch_size must be at least 1. Received: {options.batch_size}"
+        )
+    if options.discriminators and options.format != "saved_model":
         raise ValueError(
             "Discriminators are part of --format=saved_model only."
         )
@@ -73,9 +89,9 @@ def run(workdir, output):
             f"{output} exists already; choose another --output, or delete it."
         )
     print(f"Reading {workdir} ...", flush=True)
-    source = from_run.read_run(workdir, FLAGS.step)
+    source = from_run.read_run(workdir, options.step)
     module = from_run.generator_module(
-        source, truncations, FLAGS.standing_batches
+        source, truncations, options.standing_batches
     )
     facts = module.facts
     levels = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
@@ -86,31 +102,31 @@ def run(workdir, output):
         f"truncation {levels}.",
         flush=True,
     )
-    write(source, module, output)
+    write(source, module, output, options)
     print(f"Exported: {output}")
 
 
-def write(source, module, output):
+def write(source, module, output, options):
     """Writes the module in the format asked for."""
-    if FLAGS.format == "stablehlo":
+    if options.format == "stablehlo":
         from dvdgan_tf.exporting import stablehlo
 
-        stablehlo.write(module, output, module.facts, FLAGS.batch_size)
-    elif FLAGS.format == "tflite":
+        stablehlo.write(module, output, module.facts, options.batch_size)
+    elif options.format == "tflite":
         from dvdgan_tf.exporting import tflite
 
-        tflite.write(module, output, FLAGS.batch_size)
+        tflite.write(module, output, options.batch_size)
     else:
-        _write_saved_model(source, module, output)
+        _write_saved_model(source, module, output, options.discriminators)
 
 
-def _write_saved_model(source, module, output):
+def _write_saved_model(source, module, output, with_discriminators):
     import shutil
 
     from dvdgan_tf.exporting import from_run, saved_model
 
     discriminators = None
-    if FLAGS.discriminators:
+    if with_discriminators:
         discriminators = from_run.discriminator_module(source)
     with open(os.path.join(source.workdir, "operative_config.gin")) as file:
         config = file.read()
@@ -129,16 +145,15 @@ def _write_saved_model(source, module, output):
         shutil.rmtree(folder)
 
 
-def _truncations():
+def _truncations(text):
     """The levels of truncation, floats."""
     try:
-        return tuple(float(text) for text in FLAGS.truncations)
+        return tuple(float(level) for level in text.split(","))
     except ValueError as error:
         raise ValueError(
-            "--truncations must be numbers such as 1.0,0.5. "
-            f"Received: {','.join(FLAGS.truncations)}"
+            f"--truncations must be numbers such as 1.0,0.5. Received: {text}"
         ) from error
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    main()

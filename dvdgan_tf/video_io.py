@@ -2,6 +2,7 @@
 
 import contextlib
 import fractions
+import io
 import os
 import uuid
 
@@ -108,6 +109,47 @@ def write_gif(path, video, fps):
             loop=0,
             optimize=False,
         )
+
+
+def webp(video, fps):
+    """A lossless animated WebP that loops for ever.
+
+    Args:
+        video: uint8 [T, H, W, 3].
+        fps: frames per second; times are rounded to 1/1000 s.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        ValueError: `video` is not such an array.
+    """
+    video = _checked(video, "video", "[T, H, W, 3]", 4)
+    first, *rest = (Image.fromarray(frame) for frame in video)
+    file = io.BytesIO()
+    first.save(
+        file,
+        format="WEBP",
+        save_all=True,
+        append_images=rest,
+        duration=round(1000 / fps),
+        loop=0,
+        lossless=True,
+    )
+    return file.getvalue()
+
+
+def write_webp(path, video, fps):
+    """Writes what `webp` returns.
+
+    Args:
+        path: file to write; its folder is created, an old file replaced.
+        video: uint8 [T, H, W, 3].
+        fps: frames per second.
+    """
+    content = webp(video, fps)
+    with _replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
 
 
 def write_mp4(path, video, fps):

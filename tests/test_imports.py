@@ -49,6 +49,13 @@ ALLOWED = {
         "layers",
         "named_variables",
     },
+    "sampling": {
+        "sampling",
+        "exporting",
+        "networks",
+        "video_io",
+        "video_reading",
+    },
     "named_variables": set(),
     "features": {"features"},
     "prediction_views": {"video_io"},

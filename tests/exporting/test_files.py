@@ -200,14 +200,10 @@ def command(capsys):
 
     def run(*args):
         try:
-            export.main(export.parse_flags(["export", *args]))
+            export.main(list(args))
             code = 0
         except SystemExit as ended:
             code = ended.code
-        finally:
-            export.FLAGS.unparse_flags()
-            for name in export.FLAGS:
-                export.FLAGS[name].unparse()
         printed = capsys.readouterr()
         text = printed.out if code == 0 else printed.err
         assert "Traceback" not in text
@@ -235,8 +231,8 @@ def test_the_command(command, run_folder, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "Name the --workdir"),
-        (["--workdir=/nowhere"], "Name the --output"),
+        ([], "--workdir, --output"),
+        (["--workdir=/nowhere"], "required: --output"),
         (["--workdir=/nowhere", "--output=/tmp/no"], "no folder of a run"),
         (["--workdir=RUN", "--output=RUN"], "exists already"),
         (["--workdir=RUN", "--output=OUT", "--step=3"], "step 3"),

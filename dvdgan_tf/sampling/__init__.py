@@ -1,0 +1,1 @@
+"""From a module or a run to clips: loading, sampling, files."""

@@ -1,0 +1,39 @@
+"""The first frames of a video file, to be continued."""
+
+import itertools
+
+import numpy as np
+
+from dvdgan_tf import video_reading
+
+
+def first_frames(path, count, resolution):
+    """Reads frames as training sees them: short side, square in the middle.
+
+    Args:
+        path: of a video.
+        count: how many frames.
+        resolution: height and width.
+
+    Returns:
+        uint8 [count, resolution, resolution, 3]
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no video, or too short.
+    """
+
+    def short_side(size):
+        scale = resolution / min(size)
+        return tuple(max(resolution, round(edge * scale)) for edge in size)
+
+    frames = video_reading.read_frames(path, short_side)
+    frames = list(itertools.islice(frames, count))
+    if len(frames) < count:
+        raise ValueError(
+            f"{path} has {len(frames)} frames; this model continues {count}."
+        )
+    height, width = frames[0].shape[:2]
+    top, left = (height - resolution) // 2, (width - resolution) // 2
+    square = np.s_[top : top + resolution, left : left + resolution]
+    return np.stack([frame[square] for frame in frames])

@@ -1,0 +1,102 @@
+"""Clips as files, in the formats that people look at or compute with."""
+
+import os
+import re
+
+import numpy as np
+
+from dvdgan_tf import video_io
+
+FORMATS = ("mp4", "gif", "webp", "png", "npz", "frames")
+
+# Clips that are seen at once, in grid.png and grid.gif.
+GRID_CLIPS = 64
+
+
+class ClipWriter:
+    """Writes clips into a folder as they come, one file or folder a clip.
+
+    A clip's name is its number and its class. mp4, gif, webp: animations;
+    png: its frames from left to right; npz: the array `video`, uint8
+    [T, H, W, 3], and `label`; frames: a folder of PNG files. `close` writes
+    grid.png (a row of frames for each of the first clips) and grid.gif.
+
+    Args:
+        folder: to make; must be empty if it exists.
+        formats: some of `FORMATS`.
+        fps: frames per second.
+
+    Raises:
+        ValueError: a format, or fps, is impossible.
+        FileExistsError: there is something in the folder.
+    """
+
+    def __init__(self, folder, formats, fps):
+        unknown = [name for name in formats if name not in FORMATS]
+        if unknown or not formats:
+            raise ValueError(
+                f"Formats are {', '.join(FORMATS)}. "
+                f"Received: {', '.join(unknown) or 'none'}"
+            )
+        if not 0.1 <= fps <= 240:
+            raise ValueError(f"fps must be from 0.1 to 240. Received: {fps}")
+        if os.path.exists(folder) and (
+            not os.path.isdir(folder) or os.listdir(folder)
+        ):
+            raise FileExistsError(
+                f"{folder} is there already and not empty; choose another "
+                "folder, or delete it."
+            )
+        os.makedirs(folder, exist_ok=True)
+        self.folder = folder
+        self.count = 0
+        self._formats = formats
+        self._fps = fps
+        self._first = []
+
+    def write(self, video, label, class_name):
+        """Writes the next clip.
+
+        Args:
+            video: uint8 [T, H, W, 3].
+            label: class id.
+            class_name: for the files' names; what file systems do not like is
+                replaced.
+        """
+        # A dataset's labels are not to be trusted with paths.
+        safe = re.sub(r"[^\w-]+", "_", class_name)[:40]
+        stem = os.path.join(self.folder, f"{self.count:05d}_{safe}")
+        video = np.asarray(video)
+        for name in self._formats:
+            self._write_as(name, stem, video, label)
+        if self.count < GRID_CLIPS:
+            self._first.append(video)
+        self.count += 1
+
+    def _write_as(self, name, stem, video, label):
+        if name == "mp4":
+            video_io.write_mp4(f"{stem}.mp4", video, self._fps)
+        elif name == "gif":
+            video_io.write_gif(f"{stem}.gif", video, self._fps)
+        elif name == "webp":
+            video_io.write_webp(f"{stem}.webp", video, self._fps)
+        elif name == "png":
+            strip = video_io.tile(video, columns=len(video))
+            video_io.write_png(f"{stem}.png", strip)
+        elif name == "npz":
+            np.savez_compressed(f"{stem}.npz", video=video, label=label)
+        else:
+            for number, frame in enumerate(video):
+                path = os.path.join(stem, f"{number:04d}.png")
+                video_io.write_png(path, frame)
+
+    def close(self):
+        """Writes the grids; returns their paths, PNG and GIF."""
+        clips = np.stack(self._first)
+        paths = [os.path.join(self.folder, f"grid.{e}") for e in ("png", "gif")]
+        rows = clips.reshape(-1, *clips.shape[2:])
+        still = video_io.tile(rows, columns=clips.shape[1])
+        video_io.write_png(paths[0], still)
+        columns = int(np.ceil(np.sqrt(len(clips))))
+        video_io.write_gif(paths[1], video_io.tile(clips, columns), self._fps)
+        return paths
