@@ -23,7 +23,7 @@ def first_frames(path, count, resolution):
         ValueError: it is no video, or too short.
     """
 
-    def short_side(size):
+    def short_side(*size):
         scale = resolution / min(size)
         return tuple(max(resolution, round(edge * scale)) for edge in size)
 
