@@ -56,6 +56,7 @@ ALLOWED = {
         "video_io",
         "video_reading",
     },
+    "publishing": {"publishing", "exporting", "video_io"},
     "named_variables": set(),
     "features": {"features"},
     "prediction_views": {"video_io"},

@@ -1,0 +1,1 @@
+"""From an exported module to what model hubs take."""

@@ -1,0 +1,109 @@
+"""Lays out what is published: module, archive, card, page, preview."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+
+from dvdgan_tf import video_io
+from dvdgan_tf.exporting.saved_model import new_folder, write_archive
+from dvdgan_tf.publishing.pages import hub_page, model_card
+
+_CLIPS = 16
+
+
+def make(folder, module, model, card, rows, frames=None):
+    """Makes the folder of a publication.
+
+        model/                        the SavedModel, the card as README.md
+        NAME-VERSION.tar.gz           TF-Hub's archive of the SavedModel
+        README.md, preview.gif        the card and what it shows
+        assets/docs/PUBLISHER/models/NAME/VERSION.md   tfhub.dev's page
+
+    Args:
+        folder: to make; must not exist.
+        module: folder of the SavedModel.
+        model: `sampling.model.Model` of it.
+        card: `Card`.
+        rows: results of this model.
+        frames: uint8 [C, H, W, 3], continued in the preview of a module for
+            prediction.
+
+    Raises:
+        FileExistsError: there is something at `folder`.
+        ValueError: the module lacks an asset, or needs `frames`.
+    """
+    config = _asset(module, "operative_config.gin")
+    facts = json.loads(_asset(module, "module.json"))
+    text = model_card(card, facts, model.class_names, config, rows)
+    preview = _preview(model, frames)
+    with new_folder(folder) as temporary:
+        target = os.path.join(temporary, "model")
+        shutil.copytree(module, target)
+        archive = f"{card.name}-{card.version}.tar.gz"
+        write_archive(target, os.path.join(temporary, archive))
+        page = os.path.join(
+            temporary, "assets", "docs", card.publisher, "models", card.name
+        )
+        os.makedirs(page)
+        with open(os.path.join(page, f"{card.version}.md"), "w") as file:
+            file.write(hub_page(card, facts))
+        for place in (temporary, target):
+            with open(os.path.join(place, "README.md"), "w") as file:
+                file.write(text)
+            video_io.write_gif(
+                os.path.join(place, "preview.gif"), preview, facts["fps"]
+            )
+
+
+def _preview(model, frames):
+    """A grid of clips, uint8 [T, H, W, 3]."""
+    if not model.facts["conditioning_frames"]:
+        return video_io.tile(model.sample(count=_CLIPS), columns=4)
+    if frames is None:
+        raise ValueError(
+            "The preview of a module for prediction continues a video; name "
+            "one that may be published with --frames."
+        )
+    given = np.repeat(frames[None], _CLIPS, 0)
+    return video_io.tile(model.predict(given), columns=4)
+
+
+def _asset(module, name):
+    path = os.path.join(module, "assets", name)
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError as error:
+        raise ValueError(
+            f"{module} is no module of dvdgan_tf.export: it has no "
+            f"assets/{name}."
+        ) from error
+
+
+def copy(folder, destination):
+    """Copies a publication to a folder or bucket that TensorFlow can write.
+
+    Args:
+        folder: of the publication.
+        destination: a path or URL of `tf.io.gfile`; must not exist.
+
+    Raises:
+        FileExistsError: there is something at the destination.
+    """
+    import tensorflow as tf
+
+    if tf.io.gfile.exists(destination):
+        raise FileExistsError(
+            f"{destination} exists already; choose another destination."
+        )
+    for root, _, names in os.walk(folder):
+        inside = os.path.relpath(root, folder)
+        target = tf.io.gfile.join(destination, *inside.split(os.sep))
+        target = destination if inside == "." else target
+        tf.io.gfile.makedirs(target)
+        for name in names:
+            tf.io.gfile.copy(
+                os.path.join(root, name), tf.io.gfile.join(target, name)
+            )
