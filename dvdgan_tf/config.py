@@ -64,8 +64,9 @@ def of_run(path):
         path: of its `operative_config.gin`.
 
     Returns:
-        {parameter of `Trainer` or `train`: value}, and the frames per second
-        at which the run shows its samples.
+        {parameter of `Trainer` or `train`: value}; the frames per second at
+        which the run shows its samples; and how clips are made square, "crop"
+        or "squash".
 
     Raises:
         ValueError: it cannot be read, in one sentence.
@@ -75,7 +76,8 @@ def of_run(path):
     bindings = {**gin.get_bindings("Trainer"), **gin.get_bindings("train")}
     # A reference, since bindings are resolved to what is not registered.
     grid = gin.query_parameter("train.sample_grid").selector
-    return bindings, float(gin.query_parameter(f"{grid}.fps"))
+    fps = float(gin.query_parameter(f"{grid}.fps"))
+    return bindings, fps, gin.get_bindings("TfdsVideos").get("fit", "crop")
 
 
 def _check_macros(text):

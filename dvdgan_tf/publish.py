@@ -103,8 +103,8 @@ def _model(options):
     given = model.facts["conditioning_frames"]
     if not (given and options.frames):
         return model, None
-    size = model.facts["resolution"]
-    return model, first_frames(options.frames, given, size)
+    size, fit = model.facts["resolution"], model.facts["fit"]
+    return model, first_frames(options.frames, given, size, fit)
 
 
 def _rows(workdir, step):

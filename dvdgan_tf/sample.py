@@ -132,6 +132,7 @@ def _continuations(model, options, shared):
         options.frames,
         model.facts["conditioning_frames"],
         model.facts["resolution"],
+        model.facts["fit"],
     )
     # One class for all: a list would be one for each clip.
     label = class_ids(shared.pop("classes") or [0], model.class_names)[0]

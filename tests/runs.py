@@ -33,7 +33,10 @@ def make_run(folder, name="demo", steps=(10, 20)):
     """
     gin.clear_config()
     config.parse([str(GIN / f"{name}.gin")], TINY)
-    trainer = gin.get_bindings("train")["trainer"](num_classes=10)
+    conditional = gin.get_bindings("train")["class_conditional"]
+    trainer = gin.get_bindings("train")["trainer"](
+        num_classes=10 if conditional else 1
+    )
     random = np.random.default_rng(0)
     for path, variable in trainer.variables().items():
         if path.startswith(("optimizer", "step")) or "moving" in path:

@@ -170,8 +170,11 @@ def test_the_frames_of_a_video(tmp_path):
     video = np.zeros([6, 32, 64, 3], np.uint8)
     video[:, :, 16:48] = 200
     video_io.write_mp4(path, video, 12)
-    frames = first_frames(str(path), 5, 16)
+    frames = first_frames(str(path), 5, 16, "crop")
     assert frames.shape == (5, 16, 16, 3)
     assert abs(frames[:, :, 2:-2].mean() - 200) < 5
+    whole = first_frames(str(path), 5, 16, "squash")
+    assert whole.shape == (5, 16, 16, 3)
+    assert whole[:, :, :3].mean() < 10 and whole[:, :, 6:10].mean() > 190
     with pytest.raises(ValueError, match="has 6 frames; this model continues"):
-        first_frames(str(path), 7, 16)
+        first_frames(str(path), 7, 16, "crop")

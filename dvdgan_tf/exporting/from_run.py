@@ -32,6 +32,7 @@ class RunConfig(NamedTuple):
         checkpoint: its path.
         class_names: of the generator's classes.
         fps: frames per second at which the run shows its samples.
+        fit: how its clips are made square, "crop" or "squash".
         bindings: {parameter of `Trainer` or `train`: value}.
     """
 
@@ -40,6 +41,7 @@ class RunConfig(NamedTuple):
     checkpoint: str
     class_names: list
     fps: float
+    fit: str
     bindings: dict
 
 
@@ -71,9 +73,9 @@ def read_run(workdir, step=None):
             f"There is no checkpoint of step {step} in {workdir}/ckpt; there "
             f"are {', '.join(map(str, found))}."
         )
-    bindings, fps = config.of_run(own)
+    bindings, fps, fit = config.of_run(own)
     names = _class_names(workdir, bindings)
-    return RunConfig(workdir, step, found[step], names, fps, bindings)
+    return RunConfig(workdir, step, found[step], names, fps, fit, bindings)
 
 
 def _class_names(workdir, bindings):
@@ -208,5 +210,6 @@ def metadata(run, network, truncations, standing_batches):
         "standing_batches": standing_batches,
         "step": run.step,
         "fps": run.fps,
+        "fit": run.fit,
         "parameters": sum(int(tf.size(v)) for v in network.trainable_variables),
     }

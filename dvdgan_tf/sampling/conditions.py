@@ -7,13 +7,14 @@ import numpy as np
 from dvdgan_tf import video_reading
 
 
-def first_frames(path, count, resolution):
-    """Reads frames as training sees them: short side, square in the middle.
+def first_frames(path, count, resolution, fit):
+    """Reads frames as training sees them.
 
     Args:
         path: of a video.
         count: how many frames.
         resolution: height and width.
+        fit: "crop", the square in the middle; or "squash", all of the frame.
 
     Returns:
         uint8 [count, resolution, resolution, 3]
@@ -23,11 +24,13 @@ def first_frames(path, count, resolution):
         ValueError: it is no video, or too short.
     """
 
-    def short_side(*size):
+    def target(*size):
+        if fit == "squash":
+            return resolution, resolution
         scale = resolution / min(size)
         return tuple(max(resolution, round(edge * scale)) for edge in size)
 
-    frames = video_reading.read_frames(path, short_side)
+    frames = video_reading.read_frames(path, target)
     frames = list(itertools.islice(frames, count))
     if len(frames) < count:
         raise ValueError(

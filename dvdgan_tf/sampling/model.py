@@ -23,7 +23,7 @@ class Model:
     Attributes:
         facts: dict, what the module says of itself: resolution, num_frames,
             conditioning_frames, z_dim, num_classes, truncation_levels, step,
-            fps.
+            fps, fit.
         class_names: in the order of the ids.
 
     Raises:
