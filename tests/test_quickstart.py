@@ -1,0 +1,42 @@
+"""The notebook of the documentation runs, and shows what it promises."""
+
+import pathlib
+import sys
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+
+NOTEBOOK = pathlib.Path(__file__).parents[1] / "docs" / "quickstart.ipynb"
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("QUICKSTART_STEPS", "2")
+    # For the cells' `python` to be this one, and for what they leave behind.
+    folder = str(pathlib.Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", folder, prepend=":")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+    )
+    client.execute()
+    outputs = [cell.get("outputs", []) for cell in notebook.cells]
+    shown = [
+        output["data"]["text/html"]
+        for cell in outputs
+        for output in cell
+        if "text/html" in output.get("data", {})
+    ]
+    assert len(shown) == 3
+    assert all(html.startswith('<img src="data:image/webp') for html in shown)
+    text = "".join(o.get("text", "") for cell in outputs for o in cell)
+    assert "Exported: " in text
+    assert "There are no weights" in text or "Results: " in text
+    # Half a grey level of rounding, and what is left of floats.
+    assert float(text.strip().split()[-1]) < 0.6
