@@ -179,7 +179,7 @@ def time_steps(trainer):
         @tf.function
         def update():
             step = trainer.step.read_value()
-            return trainer._on_replicas(trainer._g_update, step)
+            return trainer.on_replicas(trainer.updates.of_generator, step)
 
         timed(lambda: update().numpy())
         alone = [timed(lambda: update().numpy())[1] for _ in range(FLAGS.steps)]

@@ -46,12 +46,13 @@ def of_trainer(trainer, batch):
     @tf.function(jit_compile=True)
     def d_update(batch):
         return trainer.strategy.run(
-            trainer._d_update, args=(batch, step, tf.constant(0))
+            trainer.updates.of_discriminators,
+            args=(batch, step, tf.constant(0)),
         )
 
     @tf.function(jit_compile=True)
     def g_update():
-        return trainer.strategy.run(trainer._g_update, args=(step,))
+        return trainer.strategy.run(trainer.updates.of_generator, args=(step,))
 
     return of_function(d_update, batch), of_function(g_update)
 

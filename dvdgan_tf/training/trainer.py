@@ -1,33 +1,22 @@
 """How DVD-GAN trains: one step, on any `tf.distribute` strategy."""
 
-import functools
-
 import gin
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.training import ema, losses
-from dvdgan_tf.training.accumulation import map_over_parts, sum_over_parts
+from dvdgan_tf.training import ema
 from dvdgan_tf.training.adam import Adam
 from dvdgan_tf.training.randomness import Randomness
-
-# What a step returns, in this order. Gradient norms are sums over replicas
-# of the norms of their shares: exact on one replica, an upper bound on more.
-METRICS = (
-    "loss/d_spatial",
-    "loss/d_temporal",
-    "score/spatial_real",
-    "score/spatial_fake",
-    "score/temporal_real",
-    "score/temporal_fake",
-    "gradient_norm/d_spatial",
-    "gradient_norm/d_temporal",
-    "loss/g",
-    "gradient_norm/g",
+from dvdgan_tf.training.updates import (
+    D_METRICS,
+    G_METRICS,
+    Updates,
+    class_ids,
+    given_frames,
 )
 
-# The first of them belong to an update of D, the rest to that of G.
-NUM_D_METRICS = 8
+# What a step returns, in this order; those of D are means over its updates.
+METRICS = D_METRICS + G_METRICS
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -101,9 +90,6 @@ class Trainer:
         self.strategy = tf.distribute.get_strategy()
         self.batch_size = batch_size
         self.d_steps = d_steps
-        self.ema_decay = ema_decay
-        self.ema_start_step = ema_start_step
-        self.orthogonal_regularization = orthogonal_regularization
         self.accumulation_steps = accumulation_steps
         self.seed = seed
         self.jit_compile = jit_compile
@@ -124,17 +110,30 @@ class Trainer:
         )
         for network in self.networks:
             network.build()
-        self._d_variables = [
-            *self.d_spatial.trainable_variables,
-            *self.d_temporal.trainable_variables,
-        ]
         adam = dict(beta_1=beta_1, beta_2=beta_2, epsilon=adam_epsilon)
         self.optimizer_g = Adam(learning_rate_g, name="optimizer_g", **adam)
         self.optimizer_d = Adam(learning_rate_d, name="optimizer_d", **adam)
         self.optimizer_g.build(self.generator.trainable_variables)
-        self.optimizer_d.build(self._d_variables)
+        self.optimizer_d.build(
+            self.d_spatial.trainable_variables
+            + self.d_temporal.trainable_variables
+        )
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
         ema.copy(self.ema_generator, self.generator)
+        self.updates = Updates(
+            generator=self.generator,
+            ema_generator=self.ema_generator,
+            d_spatial=self.d_spatial,
+            d_temporal=self.d_temporal,
+            optimizer_g=self.optimizer_g,
+            optimizer_d=self.optimizer_d,
+            randomness=self.randomness,
+            d_steps=d_steps,
+            accumulation_steps=accumulation_steps,
+            ema_decay=ema_decay,
+            ema_start_step=ema_start_step,
+            orthogonal_regularization=orthogonal_regularization,
+        )
 
     def _check_arguments(self, precision):
         replicas = self.strategy.num_replicas_in_sync
@@ -234,199 +233,31 @@ class Trainer:
     def _one_step(self, next_batch):
         """Updates of D, one of G; returns the metrics, in graph code."""
         step = self.step.read_value()
-        d_metrics = tf.zeros([NUM_D_METRICS])
+        d_metrics = tf.zeros([len(D_METRICS)])
         # A graph loop, so that the update is traced only once.
         for i in tf.range(self.d_steps):
-            d_metrics += self._on_replicas(
-                self._d_update, next_batch(i), step, i
+            d_metrics += self.on_replicas(
+                self.updates.of_discriminators, next_batch(i), step, i
             )
         d_metrics /= float(self.d_steps)
         conditions = self.batches_per_step > self.d_steps
         batch = next_batch(self.d_steps) if conditions else ()
-        g_metrics = self._on_replicas(self._g_update, step, *batch)
+        g_metrics = self.on_replicas(self.updates.of_generator, step, *batch)
         self.step.assign_add(1)
         return tf.concat([d_metrics, g_metrics], 0)
 
-    def _on_replicas(self, update, *args):
-        """Runs an update on all replicas; returns the sum of its metrics."""
+    def on_replicas(self, update, *args):
+        """Runs an update on all replicas; returns the sum of its metrics.
+
+        Args:
+            update: a method of `updates`.
+            *args: its arguments, batches per replica.
+        """
         update = tf.autograph.experimental.do_not_convert(update)
         if self.jit_compile:
             update = tf.function(update, jit_compile=True)
         metrics = self.strategy.run(update, args=args)
         return self.strategy.reduce("SUM", metrics, axis=None)
-
-    def _d_update(self, batch, step, update):
-        """Updates D_S and D_T; returns the first `NUM_D_METRICS` metrics."""
-        z, y, real_noise, fake_noise = self.randomness.draw(step, update)
-        videos, labels = batch
-        labels = self._class_ids(labels)
-        given = self._given(videos)
-        if given:
-            y = labels
-        fake = self._generate(z, y, *given)
-        examples = (videos, labels, real_noise, fake, y, fake_noise)
-        with tf.GradientTape() as tape:
-            parameters = self._d_parameters()
-        flat = _flat(parameters)
-        metrics, cotangents = sum_over_parts(
-            functools.partial(self._d_gradients, parameters),
-            examples,
-            self.accumulation_steps,
-            (
-                tf.zeros([NUM_D_METRICS - 2]),
-                [tf.zeros(p.shape, tf.float32) for p in flat],
-            ),
-        )
-        gradients = tape.gradient(
-            flat,
-            [v.value for v in self._d_variables],
-            output_gradients=[
-                tf.cast(c, p.dtype)
-                for c, p in zip(cotangents, flat, strict=True)
-            ],
-        )
-        self.optimizer_d.apply(gradients, self._d_variables)
-        split = len(self.d_spatial.trainable_variables)
-        norms = [
-            tf.linalg.global_norm(gradients[:split]),
-            tf.linalg.global_norm(gradients[split:]),
-        ]
-        return tf.concat([metrics, norms], 0)
-
-    def _d_gradients(self, parameters, *examples):
-        """Losses and scores of some examples; the losses' gradients.
-
-        Returns:
-            All of D's metrics but the norms, shares of the global batch; and
-            the gradients for the flat `parameters`, float32.
-        """
-        videos, labels, real_noise, fake, y, fake_noise = examples
-        real = _scaled(videos)
-        fake = self._after(fake, *self._given(videos))
-        with tf.GradientTape() as tape:
-            tape.watch(parameters)
-            # One batch of real and fake: one pass through D.
-            scores = self._scores(
-                tf.concat([real, fake], 0),
-                tf.concat([labels, y], 0),
-                tf.concat([real_noise, fake_noise], 0),
-                parameters,
-            )
-            halves = [tf.split(score, 2) for score in scores]
-            terms = [
-                losses.discriminator_hinge(real, fake, self.batch_size)
-                for real, fake in halves
-            ]
-            loss = tf.add_n(terms)
-        means = [
-            tf.reduce_sum(half) / self.batch_size
-            for pair in halves
-            for half in pair
-        ]
-        gradients = tape.gradient(loss, _flat(parameters))
-        # Parts are added up in float32 under every policy.
-        gradients = [tf.cast(g, tf.float32) for g in gradients]
-        return tf.stack([*terms, *means]), gradients
-
-    def _g_update(self, step, *batch):
-        """Updates G, then its average; returns the other metrics.
-
-        Args:
-            step: integer scalar.
-            *batch: in frame prediction, real videos and their labels.
-        """
-        variables = self.generator.trainable_variables
-        z, y, noise, _ = self.randomness.draw(step, self.d_steps)
-        given = ()
-        if batch:
-            videos, labels = batch
-            given, y = self._given(videos), self._class_ids(labels)
-        with tf.GradientTape() as tape:
-            videos = self._generate(z, y, *given)
-            penalty = self._orthogonal_penalty(variables)
-        parameters = self._d_parameters()
-        hinge, cotangents = map_over_parts(
-            functools.partial(self._g_gradients, parameters),
-            (videos, y, noise, *given),
-            self.accumulation_steps,
-        )
-        gradients = tape.gradient(
-            [videos, penalty],
-            [v.value for v in variables],
-            output_gradients=[cotangents, tf.ones([])],
-        )
-        self.optimizer_g.apply(gradients, variables)
-        decay = tf.where(step < self.ema_start_step, 0.0, self.ema_decay)
-        ema.update(self.ema_generator, self.generator, decay)
-        norm = tf.linalg.global_norm(gradients)
-        return tf.stack([tf.reduce_sum(hinge), norm])
-
-    def _g_gradients(self, parameters, videos, y, noise, *given):
-        """The loss [1] of generated videos, and its gradients [B, ...]."""
-        with tf.GradientTape() as tape:
-            tape.watch(videos)
-            whole = self._after(videos, *given)
-            scores = self._scores(whole, y, noise, parameters)
-            loss = losses.generator_hinge(tf.add_n(scores), self.batch_size)
-        return loss[None], tape.gradient(loss, videos)
-
-    def _generate(self, z, y, *given):
-        return self.generator(
-            z,
-            y,
-            training=True,
-            parts=self.accumulation_steps,
-            frames=given[0] if given else None,
-        )
-
-    def _given(self, videos):
-        """The conditioning frames of real videos, if there are any."""
-        frames = self.generator.conditioning_frames
-        return (_scaled(videos[:, :frames]),) if frames else ()
-
-    def _after(self, continuations, *given):
-        """Whole videos."""
-        if not given:
-            return continuations
-        return tf.concat([*given, continuations], 1)
-
-    def _class_ids(self, labels):
-        """The real videos' classes; all are 0 where there is one class."""
-        if self.generator.num_classes == 1:
-            labels = tf.zeros_like(labels)
-        return tf.cast(labels, tf.int32)
-
-    def _d_parameters(self):
-        """Normalised weights of D_S and D_T, after a power iteration."""
-        return tuple(
-            network.parameters(training=True)
-            for network in (self.d_spatial, self.d_temporal)
-        )
-
-    def _scores(self, videos, y, noise, parameters):
-        """Scores of D_S on k drawn frames and of D_T on a crop, [B] each."""
-        spatial, temporal = parameters
-        continuations = videos[:, self.generator.conditioning_frames :]
-        frames = self.d_spatial.draw_frames(continuations, noise[:, :-2])
-        crops = self.d_temporal.draw_crop(videos, noise[:, -2:])
-        return (
-            self.d_spatial.apply(frames, y, spatial),
-            self.d_temporal.apply(crops, y, temporal),
-        )
-
-    def _orthogonal_penalty(self, variables):
-        """This replica's share of BigGAN's penalty on G."""
-        if not self.orthogonal_regularization:
-            return tf.zeros([])
-        weights = [
-            tf.convert_to_tensor(v)
-            for v in variables
-            if len(v.shape) >= 2 and v is not self.generator.class_embedding
-        ]
-        penalty = losses.orthogonal_regularization(weights)
-        # Gradients are summed over replicas; this term is the same on each.
-        penalty /= self.strategy.num_replicas_in_sync
-        return self.orthogonal_regularization * penalty
 
     @tf.function(reduce_retracing=True)
     def update_standing_statistics(self, num_batches, iterator=None):
@@ -447,7 +278,8 @@ class Trainer:
         given = ()
         if batch:
             videos, labels = batch
-            given, y = self._given(videos), self._class_ids(labels)
+            given = given_frames(self.ema_generator, videos)
+            y = class_ids(self.ema_generator, labels)
         self.ema_generator.accumulate_standing_statistics(z, y, n, *given)
 
     def sample(self, z, y, ema=True, frames=None):
@@ -475,14 +307,5 @@ class Trainer:
         return self.generator(z, y, training=False, frames=frames)
 
 
-def _scaled(videos):
-    """uint8 -> float32 in [-1, 1]."""
-    return tf.cast(videos, tf.float32) / 127.5 - 1.0
-
-
 def _on_accelerators():
     return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
-
-
-def _flat(parameters):
-    return tf.nest.flatten(parameters)

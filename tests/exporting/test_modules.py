@@ -158,7 +158,7 @@ def test_discriminators_score_as_in_training(run_folder):
         trainer.d_spatial.parameters(training=False),
         trainer.d_temporal.parameters(training=False),
     )
-    spatial, temporal = trainer._scores(videos, y, noise, parameters)
+    spatial, temporal = trainer.updates.scores(videos, y, noise, parameters)
     np.testing.assert_allclose(scores["spatial"], spatial, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
         scores["temporal"], temporal, rtol=1e-4, atol=1e-5

@@ -65,7 +65,7 @@ def run_step(trainer, iterator):
             programs[update] = Program(update, trainer.strategy, args)
         return sum(programs[update](args))
 
-    trainer._on_replicas = on_replicas
+    trainer.on_replicas = on_replicas
     run = type(trainer).run.python_function
     metrics = run(trainer, iterator, tf.constant(1))
     return metrics.numpy()[0], list(programs.values())
