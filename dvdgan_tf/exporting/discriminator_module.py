@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.exporting.input_checks import checked
+
 
 class DiscriminatorModule(tf.Module):
     """Scores videos as in training, for fine-tuning and for choosing samples.
@@ -47,6 +49,7 @@ class DiscriminatorModule(tf.Module):
                 }
 
         self._run = run
+        self._num_classes = generator.num_classes
         size = generator.resolution
         self._specs = {
             "videos": tf.TensorSpec(
@@ -73,6 +76,7 @@ class DiscriminatorModule(tf.Module):
         Returns:
             {"spatial": [B], "temporal": [B]}, float32.
         """
+        inputs = checked(inputs, self._specs, self._num_classes)
         weights = [tf.convert_to_tensor(v) for v in self._weights]
         return self._run(weights, inputs)
 

@@ -5,6 +5,8 @@ import json
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.exporting.input_checks import checked
+
 
 class GeneratorModule(tf.Module):
     """A sampler with the interface of BigGAN's public modules.
@@ -49,6 +51,7 @@ class GeneratorModule(tf.Module):
 
         self._run = run
         self._specs = _specs(network)
+        self._num_classes = network.num_classes
 
     @tf.function
     def __call__(self, inputs):
@@ -69,6 +72,8 @@ class GeneratorModule(tf.Module):
         Returns:
             float32 [B, T - C, H, W, 3] in [-1, 1]; in synthesis C is 0.
         """
+        ids = inputs["y"].dtype.is_integer
+        inputs = checked(inputs, self.specs(ids), self._num_classes)
         values = self.statistics.at(inputs["truncation"])
         weights = [tf.convert_to_tensor(v) for v in self._weights]
         return self._run(weights, values, inputs)

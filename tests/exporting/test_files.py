@@ -141,6 +141,45 @@ def test_signatures(exported):
     assert set(outputs) == {"spatial", "temporal"}
 
 
+@pytest.mark.parametrize(
+    ("signature", "changes", "words"),
+    [
+        ("default", {"z": np.zeros((3, 5))}, "z must be float32 [B, 6], with"),
+        ("default", {"y": np.zeros((3, 9))}, "y must be float32 [B, 10], with"),
+        ("default", {"y": np.zeros((1, 10))}, "one B for z and y.] [Received:"),
+        ("default", {"truncation": 0.0}, "from 0.5 to 1"),
+        ("default", {"truncation": np.nan}, "from 0.5 to 1"),
+        ("ids", {"y": [0, 1, 10]}, "ids from 0 to 9.] [Received:] [0 1 10]"),
+        ("ids", {"y": [0, -1, 1]}, "ids from 0 to 9."),
+        ("discriminate", {"videos": np.zeros((1, 8, 32, 31, 3))}, "32, 32, 3]"),
+        ("discriminate", {"y": [10]}, "ids from 0 to 9."),
+    ],
+)
+def test_signatures_say_what_is_wrong(exported, signature, changes, words):
+    """Signatures that are called by name check types alone by themselves."""
+    call = tf.saved_model.load(str(exported[1] / "module")).signatures[
+        signature
+    ]
+    given = {
+        "default": arrays(),
+        "ids": {**arrays(), "y": [0, 1, 2]},
+        "discriminate": {
+            "videos": np.zeros((1, 8, 32, 32, 3)),
+            "y": [1],
+            "seed": [1, 2],
+        },
+    }[signature]
+    types = call.structured_input_signature[1]
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        call(
+            **{
+                name: tf.constant(value, types[name].dtype)
+                for name, value in {**given, **changes}.items()
+            }
+        )
+    assert words in str(error.value)
+
+
 def test_nothing_is_overwritten_or_left_half_done(exported, tmp_path):
     module, folder = exported
     with pytest.raises(FileExistsError, match="exists already"):
