@@ -9,6 +9,7 @@ finished; 2 for what the user can mend; 1 when it fails.
 
 import argparse
 import os
+import re
 
 from dvdgan_tf.command_line import fail, sentences
 
@@ -65,7 +66,7 @@ def run(options):
         if not getattr(options, name):
             raise ValueError(f"Name the --{name}; see --help.")
     card = read_card(options.card)
-    upload = _uploader() if options.upload else None
+    upload = _uploader(options.upload) if options.upload else None
     model, frames = _model(options)
     rows = _rows(options.workdir, model.facts["step"])
     bundle.make(options.output, options.module, model, card, rows, frames)
@@ -118,7 +119,12 @@ def _rows(workdir, step):
     return [row for row in Results(workdir).rows() if row["step"] == step]
 
 
-def _uploader():
+def _uploader(handle):
+    if not re.fullmatch(r"[\w-]+/[\w-]+/tensorFlow2/[\w-]+", handle):
+        raise ValueError(
+            "--upload must be OWNER/MODEL/tensorFlow2/VARIATION. "
+            f"Received: {handle!r}"
+        )
     try:
         import kagglehub
     except ImportError as error:

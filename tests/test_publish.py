@@ -18,6 +18,7 @@ version = 3
 summary = "Digits that move."
 license = "Apache 2.0"
 data = "Handwritten digits."
+dataset = "moving-digits"
 data_license = "CC BY 4.0"
 limits = "Small."
 contact = "Jane"
@@ -84,6 +85,14 @@ def test_a_publication(command, module, tmp_path):
         lines = page.read_text().splitlines()
         assert lines[0] == "# Module jane-doe/moving-digits/3"
         assert "<!-- task: video-generation -->" in lines
+        assert "<!-- dataset: moving-digits -->" in lines
+        assert "<!-- asset-path: moving-digits-3.tar.gz -->" in lines
+        assert [line[3:] for line in lines if line.startswith("## ")] == [
+            "Overview",
+            "Example use",
+            "References",
+            "Changelog",
+        ]
         with Image.open(root / "preview.gif") as preview:
             assert preview.size == (4 * 32, 4 * 32)
         with tarfile.open(root / "moving-digits-3.tar.gz") as archive:
@@ -140,7 +149,8 @@ def test_the_empty_card_is_refused_until_it_is_full(command, module, tmp_path):
     ("change", "words"),
     [
         (('limits = "Small."', ""), "say also: limits."),
-        (('"moving-digits"', '"../up"'), "name must be 4 to 50"),
+        (('name = "moving-digits"', 'name = "../up"'), "name must be 4 to"),
+        (('set = "moving-digits"', 'set = "A, B"'), "dataset must be 4 to"),
         (("version = 3", "version = 0"), "above 0"),
         (("version = 3", "version = true"), "above 0"),
         (("version = 3", "colour = 3"), "no card has: colour"),
@@ -170,6 +180,11 @@ def test_impossible_cards(command, module, tmp_path, change, words):
             "No such file or directory",
         ),
         (["--modul=x"], "unrecognized arguments"),
+        (
+            ["--module=/no", "--card=TMP/card.toml", "--output=TMP/o"]
+            + ["--upload=jane/gan"],
+            "--upload must be OWNER/MODEL/tensorFlow2/VARIATION. Received",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(command, args, words):

@@ -12,6 +12,7 @@ version = 1
 summary = ""         # One sentence.
 license = ""         # Of the weights, such as "Apache 2.0".
 data = ""            # What it was trained on, and where that comes from.
+dataset = ""         # Its name on the hub, such as "kinetics-600".
 data_license = ""    # May models of this data be published?
 limits = ""          # What it cannot do, what it must not be used for.
 contact = ""         # Who answers questions.
@@ -30,6 +31,7 @@ class Card(NamedTuple):
     summary: str
     license: str
     data: str
+    dataset: str
     data_license: str
     limits: str
     contact: str
@@ -69,7 +71,7 @@ def read_card(path):
             f"The card {path} is incomplete; say also: {', '.join(missing)}."
         )
     card = Card(**{"version": 1, **values})
-    for name in ("publisher", "name"):
+    for name in ("publisher", "name", "dataset"):
         if not _NAME.fullmatch(getattr(card, name)):
             raise ValueError(
                 f"The card's {name} must be 4 to 50 of a-z, 0-9 and -. "

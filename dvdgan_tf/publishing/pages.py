@@ -87,6 +87,10 @@ def model_card(card, facts, class_names, config, rows):
 
 def hub_page(card, facts):
     """The page of this version in tfhub.dev's format, Markdown."""
+    size = f"{facts['resolution']}x{facts['resolution']}"
+    given = facts["conditioning_frames"]
+    task = f"continues {given} frames" if given else "generates clips"
+    url = f"https://tfhub.dev/{card.publisher}/{card.name}/{card.version}"
     return "\n".join(
         [
             f"# Module {card.publisher}/{card.name}/{card.version}",
@@ -95,26 +99,36 @@ def hub_page(card, facts):
             "",
             f"<!-- asset-path: {card.name}-{card.version}.tar.gz -->",
             "<!-- task: video-generation -->",
-            "<!-- network-architecture: dvd-gan -->",
+            "<!-- network-architecture: gan -->",
+            f"<!-- dataset: {card.dataset} -->",
             "<!-- fine-tunable: true -->",
             f"<!-- license: {card.license} -->",
             "<!-- format: saved_model_2 -->",
             "",
             "## Overview",
             "",
-            f"Generates {facts['num_frames']} frames of "
-            f"{facts['resolution']}x{facts['resolution']} pixels.",
+            f"A {facts['model']} [1] that {task}: {facts['num_frames']} frames "
+            f"of {size} pixels in all, {facts['num_classes']} classes, "
+            f"{facts['parameters']:,} parameters, averaged weights of step "
+            f"{facts['step']:,}.",
             "",
-            "## Usage",
+            f"Trained on: {card.data} Limits: {card.limits}",
             "",
-            usage(
-                facts,
-                f"https://tfhub.dev/{card.publisher}/{card.name}/"
-                f"{card.version}",
-            ),
-            "## Limits",
+            "## Example use",
             "",
-            card.limits,
+            usage(facts, url),
+            "`z` is standard normal times the truncation; `y` are one-hot or "
+            "soft labels, or ids in the signature `ids`; "
+            "`module.class_names()` has the names of the classes.",
+            "",
+            "## References",
+            "",
+            "[1] Aidan Clark, Jeff Donahue, Karen Simonyan. Adversarial Video "
+            "Generation on Complex Datasets. arXiv:1907.06571v2, 2019.",
+            "",
+            "## Changelog",
+            "",
+            f"Version {card.version}: training step {facts['step']:,}.",
             "",
         ]
     )
