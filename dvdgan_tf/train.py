@@ -6,14 +6,24 @@ Exit codes: 0 when finished, or stopped by a signal after saving; 2 for what
 the user can mend; 1 when training fails. `--verbosity=1` shows tracebacks.
 """
 
-from absl import app
+import os
+
+from absl import app, flags
 
 from dvdgan_tf.command_line import FLAGS, check, fail, parse_flags, sentences
+
+flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Folder in which XLA keeps what it has compiled, for the next start of the "
+    "same configuration with Trainer.jit_compile; one per kind of machine.",
+)
 
 
 def main(argv):
     """Parses gin, sets up the strategy, trains."""
     check(argv, "gin/demo.gin")
+    keep_compiled()
     # Imported late: a mistake on the command line is reported at once.
     from dvdgan_tf import config
     from dvdgan_tf.data import pipeline
@@ -28,6 +38,16 @@ def main(argv):
             loop.train(FLAGS.workdir, strategy, pipeline.batches)
         except NonFiniteError as error:
             fail(config.one_line(error), 1)
+
+
+def keep_compiled():
+    """Names --compilation_cache to XLA, which reads its flags later, once."""
+    if not FLAGS.compilation_cache:
+        return
+    folder = os.path.abspath(os.path.expanduser(FLAGS.compilation_cache))
+    given = os.environ.get("TF_XLA_FLAGS", "")
+    flag = f"--tf_xla_persistent_cache_directory={folder}"
+    os.environ["TF_XLA_FLAGS"] = f"{given} {flag}".strip()
 
 
 if __name__ == "__main__":

@@ -155,3 +155,30 @@ def test_as_a_program(tmp_path):
     ]
     assert len(lines) == 1 and "in the folder '/nowhere'" in lines[0]
     assert "Traceback" not in result.stderr and result.stdout == ""
+
+
+# XLA reads its flags once, so in a process of its own.
+COMPILES = """
+import sys
+from dvdgan_tf import train
+train.FLAGS(["train", f"--compilation_cache={sys.argv[1]}"])
+assert "tensorflow" not in sys.modules
+train.keep_compiled()
+import tensorflow as tf
+square = tf.function(lambda x: x * x, jit_compile=True)
+print(float(square(tf.constant(3.0))))
+"""
+
+
+def test_compiled_programs_are_kept_for_the_next_start(tmp_path):
+    for _ in range(2):
+        result = subprocess.run(
+            [sys.executable, "-c", COMPILES, str(tmp_path / "cache")],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert result.stdout.strip() == "9.0", result.stderr[-2000:]
+        (program,) = (tmp_path / "cache").iterdir()
+        assert program.stat().st_size > 1000
