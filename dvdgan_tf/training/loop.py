@@ -98,6 +98,8 @@ def train(
     progress = Progress(run.step, num_steps)
     check_same_on_all_workers(strategy, "step", run.step)
     check_same_on_all_workers(strategy, "number of clips", source.num_examples)
+    if run.step < num_steps:
+        run.say("Tracing the step; the first one takes the longest.")
     with StopRequest(strategy) as stop:
         if run.step == 0:
             run.sample(standing_statistics_batches, conditions())
