@@ -14,7 +14,7 @@ demo: $(STAMP)
 	$(BIN)/python -m dvdgan_tf.train --gin_file=gin/demo.gin --workdir=$(WORKDIR)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check
