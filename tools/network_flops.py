@@ -52,18 +52,14 @@ class GeneratorCount(Network):
             self.norm(layer, kernel**2 * channels[0], channels[1])
 
     def _frame_encoder(self, encoder):
-        size, width, width_at = encoder.resolution, 3, {}
-        for block in encoder.blocks:
-            sizes = (encoder.conditioning_frames, size, size)
-            self.d_block(f"frame_encoder/{block.name}", block, sizes, width)
-            size //= block.spatial_pool
-            width = block.channels
-            width_at[size] = width
-        for i, fusion in enumerate(encoder.fusions):
-            size = 4 << i
-            given = encoder.conditioning_frames * width_at[size]
+        frames = encoder.conditioning_frames
+        for block, size, width in encoder_blocks(encoder):
+            layer = f"frame_encoder/{block.name}"
+            self.d_block(layer, block, (frames, size, size), width)
+        for fusion, size, width in encoder_fusions(encoder):
             layer = f"frame_encoder/{fusion.name}"
-            self._conv(layer, size, (given, fusion.filters), frames=1)
+            channels = (frames * width, fusion.filters)
+            self._conv(layer, size, channels, frames=1)
 
     def _recurrent(self, unit, layer, size, width):
         convolutions = unit_convolutions.of_unit(unit, width)
@@ -97,6 +93,26 @@ class GeneratorCount(Network):
         for _ in ("gain", "bias"):
             self.dense(layer, self.batch_size, (self.condition, channels))
             self.norm(layer, self.condition, channels)
+
+
+def encoder_blocks(encoder):
+    """(D-block, height and channels of its input) of a `FrameEncoder`."""
+    size, width = encoder.resolution, 3
+    for block in encoder.blocks:
+        yield block, size, width
+        size //= block.spatial_pool
+        width = block.channels
+
+
+def encoder_fusions(encoder):
+    """(convolution, height and channels of the map of each frame)."""
+    width_at = {
+        # The last of two blocks that end at 4x4.
+        size // block.spatial_pool: block.channels
+        for block, size, _ in encoder_blocks(encoder)
+    }
+    for i, fusion in enumerate(encoder.fusions):
+        yield fusion, 4 << i, width_at[4 << i]
 
 
 class DiscriminatorCount(Network):

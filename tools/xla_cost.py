@@ -57,7 +57,7 @@ def of_trainer(trainer, batch):
             trainer.updates.of_generator, args=(step, *batch)
         )
 
-    given = batch if trainer.batches_per_step > trainer.d_steps else ()
+    given = batch if trainer.generator.conditioning_frames else ()
     return of_function(d_update, batch), of_function(g_update, *given)
 
 
