@@ -4,6 +4,7 @@ import itertools
 
 import tensorflow as tf
 from ceiling import seconds
+from network_flops import encoder_blocks, encoder_fusions
 
 from dvdgan_tf.layers.attention import SelfAttention
 
@@ -78,14 +79,17 @@ def _noise(layer, *shape):
 def _generator_calls(trainer):
     """(name, layer, inputs, how to call it) of each layer of G but seed."""
     g, batch = trainer.generator, trainer.batch_size
+    if g.frame_encoder:
+        yield from _encoder_calls(g.frame_encoder, batch)
     condition = _noise(g, batch, g.z_dim + g.embedding_dim)
     size = 4
 
-    def video(size, width, frames=g.num_frames):
+    def video(size, width, frames=g.generated_frames):
         return _noise(g, batch, frames, size, size, width)
 
-    def recurrent(layer, x):
-        return layer(x, num_frames=g.num_frames, training=True)
+    def recurrent(layer, x, state=None):
+        steps = dict(num_frames=g.generated_frames, initial_state=state)
+        return layer(x, **steps, training=True)
 
     def block(layer, x, c):
         return layer(x, c, training=True)
@@ -99,7 +103,9 @@ def _generator_calls(trainer):
     ):
         x = video(size, width)
         first = video(size, width, 1) if size == 4 else x
-        yield f"{size}x{size}_recurrent", group[0], [first], recurrent
+        state = _noise(g, batch, size, size, width)
+        inputs = [first, state] if g.frame_encoder else [first]
+        yield f"{size}x{size}_recurrent", group[0], inputs, recurrent
         yield f"{size}x{size}_block", group[1], [x, condition], block
         yield f"{size}x{size}_block_up", group[2], [x, condition], block
         size *= 2
@@ -109,6 +115,17 @@ def _generator_calls(trainer):
     # Two layers, whose weights are taken together.
     both = _Layers(g.head_norm, g.head)
     yield "head", both, [video(size, g.widths[-1]), condition], head
+
+
+def _encoder_calls(encoder, batch):
+    """(name, layer, inputs, how to call it) of each layer of the encoder."""
+    frames = encoder.conditioning_frames
+    for block, size, width in encoder_blocks(encoder):
+        inputs = [_noise(encoder, batch, frames, size, size, width)]
+        yield f"frame_encoder/{block.name}", block, inputs, _call
+    for fusion, size, width in encoder_fusions(encoder):
+        inputs = [_noise(encoder, batch, size, size, frames * width)]
+        yield f"frame_encoder/{fusion.name}", fusion, inputs, _call
 
 
 def _discriminator_calls(trainer, d):

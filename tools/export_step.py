@@ -45,7 +45,9 @@ def main(_):
         path = restore(trainer, FLAGS.workdir)
         print(f"State: {path or 'fresh'}, step {int(trainer.step.numpy())}.")
         source.prepare()
-        trainer.randomness.follow_labels(source.label_counts)
+        one_class = trainer.generator.num_classes == 1
+        counts = [1] if one_class else source.label_counts
+        trainer.randomness.follow_labels(counts)
         manifest = export(trainer, FLAGS.output, fresh, FLAGS.sample_batch)
         manifest["config"] = gin.operative_config_str()
         write_manifest(manifest, FLAGS.output)

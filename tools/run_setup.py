@@ -2,6 +2,7 @@
 
 import sys
 
+import classes
 import gin
 from absl import flags
 
@@ -20,7 +21,7 @@ def make_trainer():
     """
     bindings = gin.get_bindings("train")
     source = bindings["dataset"]()
-    num_classes = bindings.get("num_classes") or len(source.class_names)
+    num_classes = classes.number(len(source.class_names))
     with make_strategy("one_device").scope():
         return bindings["trainer"](num_classes), source
 

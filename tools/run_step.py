@@ -3,13 +3,12 @@
     python run_step.py --export_dir=export --batches=export/batches.npz \
         --steps=100 --save=state.npz --log=metrics.jsonl
 
-Needs JAX and NumPy only, no TensorFlow and nothing else of this project. The
-last line of its output is one JSON object of measurements.
+Needs JAX, NumPy and the two files beside it, jax_module.py and matmul_rate.py;
+no TensorFlow and nothing else of this project. The last line of its output is
+one JSON object of measurements.
 """
 
 import argparse
-import dataclasses
-import hashlib
 import json
 import os
 import sys
@@ -17,9 +16,8 @@ import time
 import zipfile
 
 import jax
-import jax.export
-import jax.numpy as jnp
 import numpy as np
+from jax_module import Module, read_manifest
 
 SAMPLER_CALLS = 10
 
@@ -33,17 +31,7 @@ def main():
     report = {"device": device.device_kind, "platform": device.platform}
     try:
         if args.export_dir:
-            manifest = read_manifest(args.export_dir)
-            state = load_state(args, manifest)
-            if args.steps:
-                batches = read_npz(args.batches)
-                step = Module(manifest, "step", args.export_dir)
-                train(step, state, batches, args, manifest, report)
-                report.update(memory(device, step))
-            if args.samples:
-                sample(manifest, args, state, report)
-            if args.save:
-                save(args.save, state)
+            run(args, device, report)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -52,6 +40,27 @@ def main():
 
         report["matmul"] = matmul_rate.measure(args.measure_matmul)
     print(json.dumps(report))
+
+
+def run(args, device, report):
+    """Runs what the flags ask of an exported folder; fills the report."""
+    manifest = read_manifest(args.export_dir)
+    if args.memory and not args.steps:
+        step = Module(manifest, "step", args.export_dir)
+        report["compile_seconds"] = step.compile()
+        report.update(memory(device, step))
+    if not (args.steps or args.samples or args.save):
+        return
+    state = load_state(args, manifest)
+    batches = read_npz(args.batches) if args.batches else {}
+    if args.steps:
+        step = Module(manifest, "step", args.export_dir)
+        train(step, state, batches, args, manifest, report)
+        report.update(memory(device, step))
+    if args.samples:
+        sample(manifest, args, state, batches, report)
+    if args.save:
+        save(args.save, state)
 
 
 def _parse_arguments():
@@ -65,8 +74,17 @@ def _parse_arguments():
         metavar="SEED",
         help="Draw fresh weights instead of reading a state.",
     )
-    add("--batches", help="NPZ of clips; used again from the start if short.")
+    add(
+        "--batches",
+        help="NPZ of clips; used again from the start if short. In frame "
+        "prediction samples continue the first of them.",
+    )
     add("--steps", type=int, default=0, help="Steps to run.")
+    add(
+        "--memory",
+        action="store_true",
+        help="Compile the step and report its memory by XLA; runs nothing.",
+    )
     add("--save", help="NPZ to write the state to.")
     add("--log", help="File to append a JSON line of metrics per step to.")
     add("--samples", help="NPZ to write samples to; also times the sampler.")
@@ -84,127 +102,6 @@ def _parse_arguments():
     if args.steps and not args.batches:
         parser.error("--steps needs clips, --batches")
     return args
-
-
-class Module:
-    """A module of the manifest as a function of state and data.
-
-    Args:
-        manifest: as `read_manifest` returns.
-        key: "step" or "sampler".
-        directory: of the module's file.
-    """
-
-    def __init__(self, manifest, key, directory):
-        entry = manifest[key]
-        self.inputs, self.outputs = entry["inputs"], entry["outputs"]
-        self.data = [x for x in self.inputs if x["role"] == "data"]
-        with open(os.path.join(directory, entry["file"]), "rb") as file:
-            artifact = file.read()
-        if hashlib.sha256(artifact).hexdigest() != entry["sha256"]:
-            raise ValueError(
-                f"{entry['file']} is not the one of manifest.json; export "
-                "again, or copy the whole folder."
-            )
-        self.call = _as_function(artifact, self.inputs, self.outputs)
-        # The state by what becomes of it: replaced by an output, or only
-        # read. Those replaced are in the order of the outputs: JAX pairs
-        # donated inputs and outputs of a type in their orders.
-        self.updated = [x["name"] for x in self.outputs[1:]]
-        self.read = [
-            x["name"]
-            for x in self.inputs
-            if x["role"] == "state" and x["name"] not in set(self.updated)
-        ]
-        self.compiled = None
-
-    def compile(self):
-        """Compiles for the default device; returns the seconds it took."""
-        specs = {x["name"]: _struct(x) for x in self.inputs}
-        start = time.monotonic()
-        self.compiled = (
-            jax.jit(self._run, donate_argnums=0)
-            .lower(
-                [specs[name] for name in self.updated],
-                [specs[name] for name in self.read],
-                [_struct(x) for x in self.data],
-            )
-            .compile()
-        )
-        return time.monotonic() - start
-
-    def __call__(self, state, *data):
-        """Runs the module.
-
-        Args:
-            state: {name: array}; the arrays of updated state are donated to
-                the call and replaced.
-            data: arrays, in the order of the manifest.
-
-        Returns:
-            The module's result, an array.
-        """
-        result, updated = self.compiled(
-            [state[name] for name in self.updated],
-            [state[name] for name in self.read],
-            list(data),
-        )
-        state.update(zip(self.updated, updated, strict=True))
-        return result
-
-    def _run(self, updated, read, data):
-        values = dict(zip(self.updated, updated, strict=True))
-        values.update(zip(self.read, read, strict=True))
-        data = iter(data)
-        arguments = [
-            next(data)
-            if x["role"] == "data"
-            else values[x["name"]]
-            if x["role"] == "state"
-            else np.asarray(x["value"], x["dtype"])
-            for x in self.inputs
-        ]
-        result, *updated = self.call(*arguments)
-        return result, updated
-
-
-def _as_function(artifact, inputs, outputs):
-    """A StableHLO artifact as a function that `jax.jit` can call.
-
-    JAX has a public way to call the modules that it exported itself. So it
-    exports a function of the same types, whose module is then replaced.
-    """
-
-    def zeros(*_):
-        return [jnp.zeros(x["shape"], x["dtype"]) for x in outputs]
-
-    exported = jax.export.export(jax.jit(zeros, keep_unused=True))(
-        *map(_struct, inputs)
-    )
-    return dataclasses.replace(exported, mlir_module_serialized=artifact).call
-
-
-def _struct(spec):
-    return jax.ShapeDtypeStruct(spec["shape"], spec["dtype"])
-
-
-def read_manifest(directory):
-    """Reads manifest.json of an exported folder."""
-    path = os.path.join(directory, "manifest.json")
-    try:
-        with open(path) as file:
-            manifest = json.load(file)
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"There is no {path}; --export_dir is what tools/export_step.py "
-            "wrote with --output."
-        ) from error
-    if manifest.get("format") != 1:
-        raise ValueError(
-            f"{path} has the format {manifest.get('format')}, this program "
-            "reads 1; export with the same version of the project."
-        )
-    return manifest
 
 
 def read_npz(path):
@@ -360,18 +257,30 @@ def memory(device, module):
     return found
 
 
-def sample(manifest, args, state, report):
-    """Writes videos of the averaged generator; times the sampler."""
+def sample(manifest, args, state, batches, report):
+    """Writes videos of the averaged generator; times the sampler.
+
+    Args:
+        manifest: as `read_manifest` returns.
+        args: the flags.
+        state: {name: array on the device}.
+        batches: as for `train`; needed in frame prediction only, whose videos
+            are written with the frames that were given.
+        report: gets the measurements.
+    """
     sampler = Module(manifest, "sampler", args.export_dir)
+    z, y, *frames = sampler.data
+    if frames:
+        given, labels = conditions(args.batches, batches, *frames)
+    else:
+        given, labels = [], np.arange(*y["shape"])
     report["sampler_compile_seconds"] = sampler.compile()
-    z, y = sampler.data
     rng = np.random.default_rng(args.fresh or 0)
     data = jax.device_put(
         [
             rng.standard_normal(z["shape"]).astype(z["dtype"]),
-            (np.arange(*y["shape"]) % manifest["num_classes"]).astype(
-                y["dtype"]
-            ),
+            (labels % manifest["num_classes"]).astype(y["dtype"]),
+            *given,
         ]
     )
     seconds = []
@@ -381,8 +290,36 @@ def sample(manifest, args, state, report):
         seconds.append(time.monotonic() - start)
     report["sampler_videos"] = len(videos)
     report["sampler_seconds"] = float(np.median(seconds))
-    videos = np.round((np.asarray(videos) + 1.0) * 127.5).astype(np.uint8)
+    videos = np.concatenate([*given, np.asarray(videos)], 1)
+    videos = np.round((videos + 1.0) * 127.5).astype(np.uint8)
     np.savez_compressed(args.samples, videos=videos, labels=data[1])
+
+
+def conditions(path, batches, spec):
+    """The frames that samples continue, and the labels of their clips.
+
+    Args:
+        path: of the batches, or None.
+        batches: as for `train`.
+        spec: the manifest's entry of the sampler's frames, [B, C, H, W, 3].
+
+    Returns:
+        A list of the frames in [-1, 1], and labels [B].
+    """
+    if "videos" not in batches or "labels" not in batches:
+        raise ValueError(
+            "Samples of frame prediction continue clips: name a file of "
+            f"videos and labels with --batches. Received: {path}"
+        )
+    if not batches["videos"].size:
+        raise ValueError(f"{path} has no batches.")
+    # Of all steps and updates, in their order.
+    videos = batches["videos"].reshape(-1, *batches["videos"].shape[3:])
+    size, num_frames = spec["shape"][:2]
+    chosen = np.arange(size) % len(videos)
+    frames = videos[chosen, :num_frames].astype(spec["dtype"]) / 127.5 - 1.0
+    check_array(path, "The first frames of videos", frames, spec)
+    return [frames], batches["labels"].reshape(-1)[chosen]
 
 
 def save(path, state):

@@ -47,33 +47,20 @@ def export(trainer, output, fresh, sample_batch=2):
     Raises:
         ValueError: a module is not what the manifest would say.
     """
-    generator = trainer.generator
-    if generator.conditioning_frames:
-        raise ValueError(
-            "The sampler of frame prediction cannot be exported; set "
-            "CONDITIONING_FRAMES to 0. "
-            f"Received: {generator.conditioning_frames}"
-        )
     os.makedirs(output, exist_ok=True)
-    shape = [generator.num_frames, *[generator.resolution] * 2, 3]
-    batch = [trainer.batches_per_step, trainer.batch_size]
     variables = trainer.variables()
     step = export_module(
         trainer.step_on,
-        {
-            "videos": tf.TensorSpec([*batch, *shape], tf.uint8),
-            "labels": tf.TensorSpec(batch, tf.int32),
-        },
+        _step_data(trainer),
         "metrics",
         variables,
         os.path.join(output, "step.mlir"),
     )
     sampler = export_module(
-        lambda z, y: trainer.ema_generator(z, y, training=False),
-        {
-            "z": tf.TensorSpec([sample_batch, generator.z_dim], tf.float32),
-            "y": tf.TensorSpec([sample_batch], tf.int32),
-        },
+        lambda z, y, *frames: trainer.ema_generator(
+            z, y, training=False, frames=frames[0] if frames else None
+        ),
+        _sampler_data(trainer.generator, sample_batch),
         "videos",
         variables,
         os.path.join(output, "sampler.mlir"),
@@ -83,7 +70,7 @@ def export(trainer, output, fresh, sample_batch=2):
     return {
         "format": 1,
         "metrics": list(METRICS),
-        "num_classes": generator.num_classes,
+        "num_classes": trainer.generator.num_classes,
         "flop_per_step": flops.count(trainer).step,
         "state": [
             {**_spec(name, value), "fresh": fresh[name]}
@@ -98,6 +85,30 @@ def export(trainer, output, fresh, sample_batch=2):
             "stablehlo": STABLEHLO_VERSION,
         },
     }
+
+
+def _step_data(trainer):
+    """{name: spec} of what `Trainer.step_on` takes."""
+    generator = trainer.generator
+    batch = [trainer.batches_per_step, trainer.batch_size]
+    shape = [generator.num_frames, *[generator.resolution] * 2, 3]
+    return {
+        "videos": tf.TensorSpec([*batch, *shape], tf.uint8),
+        "labels": tf.TensorSpec(batch, tf.int32),
+    }
+
+
+def _sampler_data(generator, batch):
+    """{name: spec} of what the sampler takes: frames in prediction only."""
+    data = {
+        "z": tf.TensorSpec([batch, generator.z_dim], tf.float32),
+        "y": tf.TensorSpec([batch], tf.int32),
+    }
+    given = generator.conditioning_frames
+    if given:
+        shape = [batch, given, *[generator.resolution] * 2, 3]
+        data["frames"] = tf.TensorSpec(shape, tf.float32)
+    return data
 
 
 def export_module(function, data, result, variables, path):

@@ -39,7 +39,8 @@ def of_trainer(trainer, batch):
 
     Args:
         trainer: a `Trainer`.
-        batch: (videos, labels) of one update.
+        batch: (videos, labels) of one update; that of G takes them in frame
+            prediction.
     """
     step = tf.constant(0, tf.int64)
 
@@ -51,10 +52,13 @@ def of_trainer(trainer, batch):
         )
 
     @tf.function(jit_compile=True)
-    def g_update():
-        return trainer.strategy.run(trainer.updates.of_generator, args=(step,))
+    def g_update(*batch):
+        return trainer.strategy.run(
+            trainer.updates.of_generator, args=(step, *batch)
+        )
 
-    return of_function(d_update, batch), of_function(g_update)
+    given = batch if trainer.generator.conditioning_frames else ()
+    return of_function(d_update, batch), of_function(g_update, *given)
 
 
 def products(text):

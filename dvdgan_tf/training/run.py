@@ -107,7 +107,7 @@ class Run:
         self.say(progress.line(rate, losses))
         if not self.is_chief:
             return
-        clips = self.trainer.batch_size * self.trainer.d_steps
+        clips = self.trainer.batch_size * self.trainer.batches_per_step
         values["speed/steps_per_second"] = rate
         values["speed/real_clips_per_second"] = rate * clips
         for path, weight in self.sigmas.items():

@@ -1,11 +1,15 @@
-"""The benchmark's command line, on the smallest networks."""
+"""The benchmark's command line, on the smallest networks of prediction."""
 
 import json
 import pathlib
 import subprocess
 import sys
 
+import breakdown
+import flops
 import pytest
+from training import tiny
+from training.test_prediction import GENERATOR
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -25,6 +29,8 @@ include "gin/dvdgan.gin"
 DATASET = @MovingDigits
 RESOLUTION = 8
 NUM_FRAMES = 12
+CONDITIONING_FRAMES = 1
+CLASS_CONDITIONAL = False
 CH = 4
 BATCH_SIZE = 512
 SpatialDiscriminator.k = 2
@@ -69,6 +75,7 @@ def test_flags_win_over_the_file(figures):
     what = figures["what"]
     found = [what[k] for k in ("num_frames", "ch", "batch_size", "precision")]
     assert found == [4, 2, 6, "float32"]
+    assert what["conditioning_frames"] == what["num_classes"] == 1
 
 
 def test_figures_agree_with_each_other(figures):
@@ -77,7 +84,8 @@ def test_figures_agree_with_each_other(figures):
     assert f["gflop"] == pytest.approx(parts)
     assert f["gflop"] < f["gflop_as_drawn"]
     assert f["gflops"] == pytest.approx(f["gflop"] / f["step_s"])
-    assert f["clips_per_s"] == pytest.approx(2 * 6 / f["step_s"])
+    # The update of G takes a real batch, too.
+    assert f["clips_per_s"] == pytest.approx(3 * 6 / f["step_s"])
     assert f["ratio"] == pytest.approx(f["gflops"] / f["ceiling_gflops"])
     parts = 2 * f["d_update_s"] + f["g_update_s"]
     assert f["step_s"] == pytest.approx(parts)
@@ -89,6 +97,9 @@ def test_figures_agree_with_each_other(figures):
 
 def test_breakdown_has_all_layers(figures):
     assert [row["layer"] for row in figures["breakdown"]] == [
+        "G/frame_encoder/8x8_block0",
+        "G/frame_encoder/4x4_block1",
+        "G/frame_encoder/4x4_state",
         "G/4x4_recurrent",
         "G/4x4_block",
         "G/4x4_block_up",
@@ -103,8 +114,16 @@ def test_breakdown_has_all_layers(figures):
         assert row["gflops"] == pytest.approx(rate) and rate > 0
 
 
+@pytest.mark.parametrize("changes", [{}, {"generator": GENERATOR}])
+def test_breakdown_has_the_layers_that_are_counted(changes):
+    trainer = tiny.trainer(**changes)
+    found = [name for name, *_ in breakdown._generator_calls(trainer)]
+    counted = flops.count(trainer).networks["G"].by_layer()
+    assert {*found} == counted.keys() - {"seed", "spectral_norm"}
+
+
 def test_a_mistake_ends_in_one_sentence(gin_file):
     result = benchmark(gin_file, "--num_frames=1")
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("error: ") and "FRAMES = 1." in last
+    assert last.startswith("error: ") and "NUM_FRAMES - 1 = 0." in last

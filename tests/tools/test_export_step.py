@@ -2,79 +2,27 @@
 
 import argparse
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
-import keras
 import numpy as np
 import pytest
 import stablehlo_export
 import state_file
 import tensorflow as tf
+from exported_steps import export, make_trainer, run_alone
 from training import tiny
 
 from dvdgan_tf.layers import resampling
 
-TOOLS = pathlib.Path(__file__).parents[2] / "tools"
-
 # Skips the file where JAX is not installed.
 run_step = pytest.importorskip("run_step", exc_type=ImportError)
+jax_module = pytest.importorskip("jax_module", exc_type=ImportError)
 
 STEPS = 10
-# Any import of TensorFlow or of this project fails.
-ALONE = """
-import runpy, sys
-sys.modules["tensorflow"] = sys.modules["dvdgan_tf"] = None
-sys.argv = sys.argv[1:]
-sys.path.insert(0, sys.argv[0].rpartition('/')[0])
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     """Instead of the one for all tests, which forgets compiled functions."""
-
-
-def run_alone(*args):
-    """Runs tools/run_step.py; returns the finished process."""
-    return subprocess.run(
-        [sys.executable, "-c", ALONE, TOOLS / "run_step.py", *args],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        # Compiles faster, and computes the same.
-        env=os.environ
-        | {
-            "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        },
-    )
-
-
-def make_trainer(**changes):
-    keras.utils.set_random_seed(1)
-    trainer = tiny.trainer(
-        learning_rate_g=1e-3,
-        learning_rate_d=5e-3,
-        ema_decay=0.75,
-        ema_start_step=2,
-        # Biases before a batch norm have gradients of rounding errors alone.
-        adam_epsilon=1e-3,
-        **changes,
-    )
-    trainer.randomness.follow_labels(tiny.Source.label_counts)
-    return trainer
-
-
-def export(trainer, folder, num_batches):
-    fresh = stablehlo_export.describe_fresh(trainer)
-    manifest = stablehlo_export.export(trainer, str(folder), fresh)
-    stablehlo_export.write_manifest(manifest, folder)
-    stablehlo_export.write_batches(trainer, tiny.Source(), num_batches, folder)
-    return manifest
 
 
 @pytest.fixture(scope="module")
@@ -270,10 +218,10 @@ def test_wrong_files_are_named(exported, tmp_path):
             with pytest.raises(ValueError, match=words):
                 read(str(tmp_path / name))
     with pytest.raises(ValueError, match=r"There is no .*manifest.json"):
-        run_step.read_manifest(str(tmp_path))
+        jax_module.read_manifest(str(tmp_path))
     (tmp_path / "step.mlir").write_bytes(b"cut")
     with pytest.raises(ValueError, match=r"step.mlir is not the one"):
-        run_step.Module(manifest, "step", str(tmp_path))
+        jax_module.Module(manifest, "step", str(tmp_path))
     videos, labels = manifest["step"]["inputs"][:2]
     batches = np.load(folder / "batches.npz")
     assert len(run_step.clips("x", batches, videos)) == STEPS

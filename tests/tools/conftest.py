@@ -1,7 +1,0 @@
-import pytest
-from training import tiny
-
-
-@pytest.fixture(scope="session")
-def trainer():
-    return tiny.trainer()
