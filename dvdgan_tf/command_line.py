@@ -84,6 +84,16 @@ def parse_flags(argv):
         fail(f"{' '.join(str(error).split())}; see --help.", 2)
 
 
+def truncations(text):
+    """The levels of truncation, floats."""
+    try:
+        return tuple(float(level) for level in text.split(","))
+    except ValueError as error:
+        raise ValueError(
+            f"--truncations must be numbers such as 1.0,0.5. Received: {text}"
+        ) from error
+
+
 def fail(sentence, code):
     """Ends the program with one sentence."""
     print(f"error: {sentence}", file=sys.stderr)

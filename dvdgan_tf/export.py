@@ -8,7 +8,7 @@ Exit codes: 0 when finished; 2 for what the user can mend; 1 when it fails.
 import argparse
 import os
 
-from dvdgan_tf.command_line import fail, sentences
+from dvdgan_tf.command_line import fail, sentences, truncations
 
 
 def main(arguments=None):
@@ -75,7 +75,7 @@ def run(options):
 
     workdir = os.path.expanduser(options.workdir)
     output = os.path.expanduser(options.output)
-    truncations = _truncations(options.truncations)
+    levels = truncations(options.truncations)
     if options.batch_size < 1:
         raise ValueError(
             f"--batch_size must be at least 1. Received: {options.batch_size}"
@@ -90,16 +90,14 @@ def run(options):
         )
     print(f"Reading {workdir} ...", flush=True)
     source = from_run.read_run(workdir, options.step)
-    module = from_run.generator_module(
-        source, truncations, options.standing_batches
-    )
+    module = from_run.generator_module(source, levels, options.standing_batches)
     facts = module.facts
-    levels = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
+    listed = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
     print(
         f"{facts['model']} of step {facts['step']}, "
         f"{facts['parameters']:,} parameters, {facts['num_classes']} classes, "
         f"{facts['num_frames']} frames of {facts['resolution']} pixels, "
-        f"truncation {levels}.",
+        f"truncation {listed}.",
         flush=True,
     )
     write(source, module, output, options)
@@ -143,16 +141,6 @@ def _write_saved_model(source, module, output, with_discriminators):
     if packed:
         saved_model.write_archive(folder, output)
         shutil.rmtree(folder)
-
-
-def _truncations(text):
-    """The levels of truncation, floats."""
-    try:
-        return tuple(float(level) for level in text.split(","))
-    except ValueError as error:
-        raise ValueError(
-            f"--truncations must be numbers such as 1.0,0.5. Received: {text}"
-        ) from error
 
 
 if __name__ == "__main__":

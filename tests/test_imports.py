@@ -17,7 +17,7 @@ MODULES = {
 # Command lines, what they share, and config, which registers all that gin
 # files name.
 SHARED = {"config", "command_line"}
-ROOTS = SHARED | {"train", "evaluate", "sample", "export", "publish"}
+ROOTS = SHARED | {"train", "evaluate", "sample", "demo", "export", "publish"}
 
 # Sub-package: what of dvdgan_tf it may import, itself included.
 ALLOWED = {
@@ -56,6 +56,7 @@ ALLOWED = {
         "video_io",
         "video_reading",
     },
+    "page": {"page", "sampling", "prediction_views", "video_io"},
     "publishing": {"publishing", "exporting", "video_io"},
     "named_variables": set(),
     "features": {"features"},

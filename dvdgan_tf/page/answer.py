@@ -1,0 +1,96 @@
+"""From what a browser sends to what the page shows; no gradio here."""
+
+import os
+import time
+from typing import NamedTuple
+
+from dvdgan_tf.page import clips, recipe, settings
+from dvdgan_tf.page.upload import first_frames
+
+_NO_COMMAND = "# The command line cannot say this; Python can."
+
+
+class Answer(NamedTuple):
+    """What the page shows.
+
+    Attributes:
+        figures: HTML.
+        summary: a sentence: what was made, and how long it took.
+        archive: path of a ZIP archive of the clips.
+        command: command line that writes the same clips.
+        python: code that makes them.
+    """
+
+    figures: str
+    summary: str
+    archive: str
+    command: str
+    python: str
+
+
+class Answers:
+    """Makes answers, one at a time.
+
+    Args:
+        model: `Model`.
+        source: `recipe.Source` of the model.
+        limits: `settings.Limits`.
+        folder: for archives.
+    """
+
+    def __init__(self, model, source, limits, folder):
+        self.model = model
+        self.limits = limits
+        self._source = source
+        self._folder = folder
+
+    def defaults(self):
+        """The settings that the page starts with."""
+        facts = self.model.facts
+        given = facts["conditioning_frames"]
+        # Each class, where that is not too many.
+        count = 4 if given else min(max(8, facts["num_classes"]), 16)
+        return settings.Settings(
+            count=min(count, self.limits.clips),
+            truncation=facts["truncation_levels"][-1],
+            num_frames=facts["num_frames"] if given else None,
+        )
+
+    def to(self, values, video=None):
+        """Answers a request.
+
+        Args:
+            values: see `settings.checked`.
+            video: path of an uploaded video, for prediction.
+
+        Returns:
+            `Answer`
+
+        Raises:
+            ValueError: a sentence for the visitor.
+        """
+        chosen = settings.checked(self.model, self.limits, values)
+        facts = self.model.facts
+        given, size = facts["conditioning_frames"], facts["resolution"]
+        start = time.monotonic()
+        frames = name = None
+        if given:
+            if video is None:
+                raise ValueError("Choose a video to continue first.")
+            name = os.path.basename(video)
+            frames = first_frames(video, given, size, facts["fit"])
+        made = clips.make(self.model, chosen, frames)
+        seconds = time.monotonic() - start
+        length = made.shape[1]
+        count = "1 clip" if len(made) == 1 else f"{len(made)} clips"
+        summary = (
+            f"{count} of {length} frames, {size} x {size} pixels, "
+            f"{made.fps:g} frames/s; made in {seconds:.2f} s."
+        )
+        return Answer(
+            clips.figures(made, clips.captions(self.model, chosen), given),
+            summary,
+            clips.archive(self.model, chosen, made, self._folder),
+            recipe.command(self._source, chosen, name) or _NO_COMMAND,
+            recipe.python(self._source, chosen, facts, name),
+        )

@@ -1,0 +1,136 @@
+"""Clips that a visitor asks for: made, shown as HTML, packed for download."""
+
+import base64
+import html
+import os
+import tempfile
+import zipfile
+
+import numpy as np
+
+from dvdgan_tf import prediction_views, video_io
+from dvdgan_tf.sampling.files import ClipWriter
+
+
+def make(model, settings, frames=None):
+    """The clips.
+
+    Args:
+        model: `Model`.
+        settings: `Settings`.
+        frames: uint8 [C, H, W, 3], the frames to continue, of a model for
+            prediction.
+
+    Returns:
+        `Videos`, uint8 [count, T, H, W, 3], as the model's own methods make
+        them.
+
+    Raises:
+        ValueError: an argument is impossible.
+    """
+    shared = dict(
+        classes=list(settings.classes) or None,
+        seed=settings.seed,
+        truncation=settings.truncation,
+    )
+    if frames is not None:
+        repeated = np.repeat(frames[None], settings.count, 0)
+        return model.predict(repeated, settings.num_frames, **shared)
+    if settings.interpolate:
+        latent = settings.interpolate == "latent"
+        return model.interpolate(count=settings.count, latent=latent, **shared)
+    return model.sample(count=settings.count, **shared)
+
+
+def captions(model, settings):
+    """What stands below each clip: its class, or how far it is on its way.
+
+    Args:
+        model: `Model`.
+        settings: `Settings`.
+
+    Returns:
+        List of `count` texts.
+    """
+    names, count = _names(model, settings), settings.count
+    if settings.num_frames:
+        return [f"no. {i}" for i in range(count)]
+    if not settings.interpolate:
+        return [names[i % len(names)] for i in range(count)]
+    way = " → ".join(dict.fromkeys(names[:2]))
+    return [f"{way}, {i / (count - 1):.0%}" for i in range(count)]
+
+
+def figures(clips, texts, given=0):
+    """Animations that loop, with the texts below, as HTML that needs no file.
+
+    Args:
+        clips: `Videos`, uint8 [B, T, H, W, 3].
+        texts: B captions.
+        given: frames that were given, which have a border as in
+            `prediction_views`.
+
+    Returns:
+        Text.
+    """
+    parts = []
+    for clip, text in zip(_framed(clips, given), texts, strict=True):
+        data = base64.b64encode(video_io.webp(clip, clips.fps)).decode()
+        text = html.escape(text)
+        parts.append(
+            f'<figure><img src="data:image/webp;base64,{data}" alt="{text}">'
+            f"<figcaption>{text}</figcaption></figure>"
+        )
+    return f'<div class="clips">{"".join(parts)}</div>'
+
+
+def archive(model, settings, clips, folder):
+    """Packs the clips as `python -m dvdgan_tf.sample` writes them.
+
+    Args:
+        model: `Model`.
+        settings: `Settings`.
+        clips: `Videos`.
+        folder: where to make a file of a new name.
+
+    Returns:
+        Path of a ZIP archive of MP4 and npz files.
+    """
+    names = _names(model, settings)
+    handle, path = tempfile.mkstemp(".zip", "clips_", folder)
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as temporary,
+        os.fdopen(handle, "wb") as file,
+        # What it holds is compressed already.
+        zipfile.ZipFile(file, "w") as packed,
+    ):
+        writer = ClipWriter(temporary, ["mp4", "npz"], clips.fps)
+        for number, clip in enumerate(clips):
+            # On the way between classes all have the first one's name.
+            name = names[0 if settings.interpolate else number % len(names)]
+            writer.write(clip, model.class_names.index(name), name)
+        for entry in sorted(os.scandir(temporary), key=lambda e: e.name):
+            packed.write(entry.path, entry.name)
+    return path
+
+
+def _names(model, settings):
+    """Of the classes that the clips have in turn."""
+    if settings.classes:
+        return list(settings.classes)
+    if settings.num_frames:
+        return model.class_names[:1]
+    return list(model.class_names)
+
+
+def _framed(clips, given):
+    clips = np.asarray(clips)
+    if not given:
+        return clips
+    margin = prediction_views.MARGIN
+    edges = (margin, margin)
+    framed = np.pad(clips, ((0, 0), (0, 0), edges, edges, (0, 0)))
+    border = np.ones(framed.shape[2:4], bool)
+    border[margin:-margin, margin:-margin] = False
+    framed[:, :given, border] = prediction_views.BORDER_COLOUR
+    return framed
