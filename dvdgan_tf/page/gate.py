@@ -18,6 +18,9 @@ _MAX_JSON_BYTES = 1 << 16
 # Of the form around an uploaded file.
 _MARGIN_BYTES = 1 << 12
 
+# Of a refused request; a client that is still sending reads no answer.
+_MAX_DRAINED_BYTES = 1 << 22
+
 # Whatever a page of gradio names, the browser asks nobody but this server.
 _POLICY = (
     b"default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
@@ -44,6 +47,7 @@ class Gate:
             return
         refusal, receive = await self._refusal(scope, receive)
         if refusal:
+            await _drain(receive)
             await _answer(send, *refusal)
             return
 
@@ -78,12 +82,13 @@ class Gate:
         if is_upload:
             return None, receive
         body = await _body(receive)
+        receive = _again(body, receive)
         try:
             if _names_a_url(body):
                 return (400, "Files have to be uploaded, not linked."), receive
         except (ValueError, RecursionError):
             return (400, "The request is no JSON."), receive
-        return None, _again(body, receive)
+        return None, receive
 
 
 def _path(scope):
@@ -109,6 +114,15 @@ async def _body(receive):
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     return b"".join(parts)
+
+
+async def _drain(receive):
+    """Reads and forgets what a client sends, up to a bound."""
+    left, more = _MAX_DRAINED_BYTES, True
+    while more and left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 def _again(body, receive):
