@@ -6,7 +6,7 @@ import logging
 
 import gradio as gr
 
-from dvdgan_tf.page.settings import MAX_SEED
+from dvdgan_tf.page.controls import controls_of
 
 CSS = """
 .clips {
@@ -37,13 +37,6 @@ CSS = """
 # In the browser: the server is not asked for a number.
 _DRAW_SEED = f"() => Math.floor(Math.random() * {2**31})"
 
-# As --interpolate of the command line.
-_INTERPOLATIONS = [
-    ("none", "none"),
-    ("z and class", "latent"),
-    ("class", "class"),
-]
-
 
 def build(answers, name, max_queue):
     """The page.
@@ -62,13 +55,13 @@ def build(answers, name, max_queue):
         title=f"DVD-GAN: {name}",
         analytics_enabled=False,
         fill_width=True,
-        # Seconds: looks every minute, deletes what is ten minutes old.
-        delete_cache=(60, 600),
+        # Seconds: looks every minute, deletes what is an hour old.
+        delete_cache=(60, 3600),
     ) as blocks:
         gr.Markdown(_heading(name, model.facts))
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=360):
-                video, controls = _controls(model, answers.limits, defaults)
+                video, controls = controls_of(model, answers.limits, defaults)
                 with gr.Row():
                     go = gr.Button(
                         "Sample", variant="primary", min_width=120, elem_id="go"
@@ -111,70 +104,6 @@ def _heading(name, facts):
         f"{facts['resolution']} x {facts['resolution']} pixels"
         + (f", of which {given} are given." if given else ".")
     )
-
-
-def _controls(model, limits, defaults):
-    """The upload or None, and {attribute of `Settings`: component}."""
-    facts, names = model.facts, model.class_names
-    given = facts["conditioning_frames"]
-    low, *_, high = facts["truncation_levels"] * 2
-    video = gr.File(label="Video to continue") if given else None
-    classes = gr.Dropdown(
-        names,
-        value=None if given else [],
-        multiselect=not given,
-        label="Class" if given else "Classes",
-        info=f"None chosen: {names[0] if given else 'all of them'}.",
-        visible=len(names) > 1,
-        elem_id="classes",
-    )
-    truncation = gr.Slider(
-        low,
-        # A slider needs two ends, also where there is but one level.
-        high if low < high else high + 1,
-        defaults.truncation,
-        step=0.05,
-        label="Truncation",
-        info="Below 1: likelier, less varied."
-        if low < high
-        else "The only level that this model was exported for.",
-        interactive=low < high,
-        elem_id="truncation",
-    )
-    seed = gr.Number(
-        defaults.seed,
-        label="Seed",
-        info="The same seed and settings, the same clips.",
-        precision=0,
-        minimum=0,
-        maximum=MAX_SEED,
-        elem_id="seed",
-    )
-    count = gr.Slider(
-        1, limits.clips, defaults.count, step=1, label="Clips", elem_id="count"
-    )
-    controls = dict(
-        classes=classes, truncation=truncation, seed=seed, count=count
-    )
-    if given:
-        controls["num_frames"] = gr.Slider(
-            given + 1,
-            limits.frames,
-            defaults.num_frames,
-            step=1,
-            label="Frames",
-            info="Of a clip, with those given.",
-            elem_id="num_frames",
-        )
-    else:
-        controls["interpolate"] = gr.Radio(
-            _INTERPOLATIONS,
-            value="none",
-            label="Interpolation",
-            info="From one class to another, or to another z.",
-            elem_id="interpolate",
-        )
-    return video, controls
 
 
 def _outputs(first):
