@@ -23,3 +23,12 @@ tf.config.set_logical_device_configuration(
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     keras.utils.set_random_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says where pictures are that tests have kept, also those of workers."""
+    for report in terminalreporter.getreports(""):
+        if report.when == "teardown":
+            for name, value in report.user_properties:
+                if name == "screenshot":
+                    terminalreporter.line(f"Screenshot: {value}")

@@ -41,14 +41,13 @@ def open_page(browser):
 
 
 @pytest.fixture
-def screenshot(capsys):
-    """Keeps a picture of the page for people, and says where."""
+def screenshot(record_property):
+    """Keeps a picture of the page for people; pytest says where."""
 
     def taken(page, name):
         OUTPUT.mkdir(exist_ok=True)
         page.screenshot(path=OUTPUT / name)
-        with capsys.disabled():
-            print(f"\nScreenshot: {OUTPUT / name}")
+        record_property("screenshot", str(OUTPUT / name))
 
     return taken
 
@@ -129,7 +128,7 @@ def command():
             proxy.accept()
 
 
-def test_digits(command, open_page, screenshot, tmp_path):
+def test_digits(open_page, command, screenshot, tmp_path):
     process, url = command
     page = open_page(url)
     wait_for_clips(page, 10)
