@@ -32,7 +32,7 @@ class Module:
                 f"{entry['file']} is not the one of manifest.json; export "
                 "again, or copy the whole folder."
             )
-        self.call = _as_function(artifact, self.inputs, self.outputs)
+        self.call = as_function(artifact, self.inputs, self.outputs)
         # The state by what becomes of it: replaced by an output, or only
         # read. Those replaced are in the order of the outputs: JAX pairs
         # donated inputs and outputs of a type in their orders.
@@ -94,11 +94,16 @@ class Module:
         return result, updated
 
 
-def _as_function(artifact, inputs, outputs):
+def as_function(artifact, inputs, outputs):
     """A StableHLO artifact as a function that `jax.jit` can call.
 
     JAX has a public way to call the modules that it exported itself. So it
     exports a function of the same types, whose module is then replaced.
+
+    Args:
+        artifact: bytes of a portable artifact.
+        inputs: dicts with `shape` and `dtype`, in the artifact's order.
+        outputs: likewise.
     """
 
     def zeros(*_):

@@ -190,7 +190,7 @@ def test_nothing_is_overwritten_or_left_half_done(exported, tmp_path):
 
 
 def test_stablehlo_runs_in_jax(exported, tmp_path):
-    run_step = pytest.importorskip("run_step", exc_type=ImportError)
+    jax_module = pytest.importorskip("jax_module", exc_type=ImportError)
     import jax
 
     module, _ = exported
@@ -207,7 +207,7 @@ def test_stablehlo_runs_in_jax(exported, tmp_path):
         {"shape": list(v.shape), "dtype": v.dtype.name}
         for v in map(np.asarray, values)
     ]
-    call = run_step._as_function(artifact, types, facts["outputs"])
+    call = jax_module.as_function(artifact, types, facts["outputs"])
     (videos,) = jax.jit(call)(*values)
     expected = module({k: tf.constant(v) for k, v in given.items()})
     np.testing.assert_allclose(videos, expected, atol=1e-4)
