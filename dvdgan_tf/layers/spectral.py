@@ -22,6 +22,7 @@ from dvdgan_tf.layers.convolutions import (
     convolve_and_pool,
     pooling_kernel,
 )
+from dvdgan_tf.layers.orthogonal import Orthogonal
 
 
 @gin.register
@@ -189,7 +190,7 @@ class SpectralLayer(keras.layers.Layer):
         weight = self.add_weight(
             name=name,
             shape=shape,
-            initializer="orthogonal",
+            initializer=Orthogonal(),
             dtype="float32",
             autocast=False,
         )

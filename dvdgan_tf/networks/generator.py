@@ -11,6 +11,7 @@ from dvdgan_tf.layers.batch_norm import (
     ClassConditionalBatchNorm,
     scale_and_shift,
 )
+from dvdgan_tf.layers.orthogonal import Orthogonal
 from dvdgan_tf.layers.recurrent import ConvGRU
 from dvdgan_tf.layers.resampling import METHODS
 from dvdgan_tf.layers.segments import (
@@ -198,7 +199,7 @@ class Generator(keras.Model):
         self.class_embedding = self.add_weight(
             name="class_embedding",
             shape=(self.num_classes, self.embedding_dim),
-            initializer="orthogonal",
+            initializer=Orthogonal(),
             dtype="float32",
             autocast=False,
         )
