@@ -5,7 +5,6 @@ import pathlib
 import subprocess
 import sys
 
-import keras
 import stablehlo_export
 from training import tiny
 
@@ -39,7 +38,6 @@ def run_alone(*args, **environment):
 
 
 def make_trainer(**changes):
-    keras.utils.set_random_seed(1)
     trainer = tiny.trainer(
         learning_rate_g=1e-3,
         learning_rate_d=5e-3,

@@ -1,4 +1,4 @@
-"""Each file in gin/ parses, builds, and says what PAPER and its head say."""
+"""Each file in gin/ parses, builds, and is as the paper and its head say."""
 
 import pathlib
 

@@ -285,6 +285,9 @@ def describe(source):
     else:
         stored = {"dataset": type(source).__name__}
     batch_size = gin.query_parameter("%BATCH_SIZE")
+    # In prediction the update of G takes a batch, too.
+    batches = gin.query_parameter("Trainer.d_steps")
+    batches += gin.query_parameter("%CONDITIONING_FRAMES") > 0
     return stored | {
         "gin_file": FLAGS.gin_file,
         "gin_param": FLAGS.gin_param,
@@ -292,7 +295,7 @@ def describe(source):
         "resolution": source.resolution,
         "num_frames": source.num_frames,
         "batch_size": FLAGS.batch_size,
-        "clips_per_step": batch_size * gin.query_parameter("Trainer.d_steps"),
+        "clips_per_step": batch_size * batches,
     }
 
 

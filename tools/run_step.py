@@ -179,8 +179,8 @@ def train(step, state, batches, args, manifest, report):
     Args:
         step: a `Module`.
         state: {name: array on the device}.
-        batches: {"videos": uint8 [n, d_steps, B, T, H, W, 3],
-            "labels": int32 [n, d_steps, B]}.
+        batches: {"videos": uint8 [n, batches per step, B, T, H, W, 3],
+            "labels": int32 [n, batches per step, B]}.
         args: the flags.
         manifest: as `read_manifest` returns.
         report: gets the measurements.

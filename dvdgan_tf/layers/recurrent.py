@@ -20,7 +20,7 @@ class RecurrentUnit(SpectralLayer):
     `first_step`. The state is as wide as the input. A convolution of a
     concatenation is the sum of two convolutions, so the half of x is computed
     for all frames at once, outside the recurrence, and that of h = 0 not at
-    all. The last two C channels of what x gives are those of u and c.
+    all.
 
     Args:
         spectral_norm: a `SpectralNorm`, applied to each gate's own kernel.
@@ -147,6 +147,9 @@ def _unrolled(step, from_inputs, state, num_frames):
 
 def _looped(step, from_inputs, state, num_frames):
     """As `_unrolled`, with one step in the graph."""
+    if num_frames == 1:
+        # XLA refuses the gradient of a loop that never runs.
+        return state[:, None]
     is_constant = from_inputs.shape[1] == 1
     frame = from_inputs[:, 0]
     if not is_constant:

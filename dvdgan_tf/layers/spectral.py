@@ -1,6 +1,6 @@
 """Spectral normalisation W / sigma(W), and the weight layers that have it.
 
-Source: PAPER section "spectral norm on all weight layers of G and D" (v1),
+Source: v1's statement that all weight layers of G and D are normalised,
 after Miyato et al. 2018, equation 8 and algorithm 1, as BigGAN applies it:
 
     v     = W u / |W u|
@@ -51,7 +51,8 @@ class SpectralNorm:
 
         Args:
             weight: float32 [..., C_out].
-            u: float32 [C_out], the persistent right singular vector.
+            u: float32 [C_out], the persistent right singular vector, of
+                length 1.
             iterate: whether to run the power iterations (in training) or to
                 use `u` as it is.
 
@@ -197,7 +198,7 @@ class SpectralLayer(keras.layers.Layer):
         u = self.add_weight(
             name=f"{name}_u",
             shape=shape[-1:],
-            initializer="random_normal",
+            initializer=_random_direction,
             dtype="float32",
             trainable=False,
             autocast=False,
@@ -222,6 +223,12 @@ class SpectralLayer(keras.layers.Layer):
             dtype="float32",
             autocast=False,
         )
+
+
+def _random_direction(shape, dtype=None):
+    """A vector of length 1, so that sigma is one before any iteration, too."""
+    draw = keras.initializers.RandomNormal()
+    return tf.math.l2_normalize(draw(shape, dtype))
 
 
 class SpectralConv(SpectralLayer):

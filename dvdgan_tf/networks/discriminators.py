@@ -122,9 +122,6 @@ class TemporalDiscriminator(Discriminator):
 
     Returns:
         Scores [B], float32: sums over the remaining time.
-
-    Raises:
-        ValueError: fewer frames than the pools in time need.
     """
 
     def __init__(

@@ -241,8 +241,9 @@ class Generator(keras.Model):
         ):
             weights = recurrent.parameters(training)
             if recompute and x.shape[1] > 1:
-                (state,) = state or (tf.zeros_like(x[:, 0]),)
-                x = run_recurrence(recurrent.apply, x, state, weights)
+                state = state or (tf.zeros_like(x[:, 0]),)
+                steps = functools.partial(run_recurrence, recurrent.apply)
+                x = run_segment(steps, (x, *state), weights, parts=parts)
             else:
                 steps = functools.partial(
                     recurrent.apply, num_frames=self.generated_frames
@@ -290,7 +291,7 @@ class Generator(keras.Model):
         inner = [norm for b in blocks for norm in (b.norm1, b.norm2)]
         return [*inner, self.head_norm]
 
-    def accumulate_standing_statistics(self, z, y, n, frames=None):
+    def accumulate_standing_statistics(self, z, y, n, frames=None, parts=1):
         """Lets the n-th batch take part in the standing statistics [BigGAN].
 
         For sampling, the batch norm statistics are averaged over many
@@ -305,10 +306,11 @@ class Generator(keras.Model):
             y: class ids, integer [B].
             n: number of this batch, float32 scalar, counted from 1.
             frames: the given frames, where there are any.
+            parts: of the batch that segments evaluate one after the other.
         """
         for norm in self.batch_norms():
             norm.momentum.assign((n - 1.0) / n)
-        self(z, y, training=True, frames=frames)
+        self(z, y, training=True, parts=parts, frames=frames)
 
 
 def _check_conditioning(conditioning_frames, num_frames):

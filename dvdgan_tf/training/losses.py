@@ -30,10 +30,11 @@ def discriminator_hinge(real_scores, fake_scores, global_batch_size):
 
 
 def generator_hinge(fake_scores, global_batch_size):
-    """One discriminator's term of L_G, this replica's share.
+    """L_G, this replica's share.
 
     Args:
-        fake_scores: [B], float32.
+        fake_scores: [B], float32; the sum of both discriminators' scores, in
+            which the loss is linear.
         global_batch_size: examples over all replicas.
 
     Returns:

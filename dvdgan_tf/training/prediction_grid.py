@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dvdgan_tf import prediction_views, video_io
 from dvdgan_tf.training.samples import file_stem, write_files
+from dvdgan_tf.training.updates import scaled
 
 
 @gin.register
@@ -82,7 +83,7 @@ class PredictionGrid:
         given = self.videos[:, : self.trainer.generator.conditioning_frames]
         rows = []
         for z, frames, label in zip(self.z, given, self.labels, strict=True):
-            frames = tf.cast(frames, tf.float32) / 127.5 - 1.0
+            frames = scaled(frames)
             rows.append(
                 self.trainer.sample(
                     tf.constant(z),

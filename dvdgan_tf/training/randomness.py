@@ -14,7 +14,7 @@ class Randomness:
     device, compiled by XLA or not.
 
     Args:
-        seed: any integer, taken modulo 2**64.
+        seed: an integer.
         batch_size: examples over all replicas.
         generator: for z_dim, generated_frames and num_classes.
     """
@@ -28,7 +28,7 @@ class Randomness:
         self.follow_labels(np.ones(self.num_classes))
 
     def follow_labels(self, counts):
-        """Sets the distribution of y: the paper's is that of the data.
+        """Sets the distribution of y; by default it is uniform.
 
         To be called before the first draw.
 

@@ -30,7 +30,7 @@ class Run:
 
     Args:
         trainer: a `Trainer`.
-        workdir: path; created if missing.
+        workdir: path in a mounted file system; created if missing.
         keep_checkpoints: how many of the newest are kept.
         grid: a `SampleGrid`.
     """

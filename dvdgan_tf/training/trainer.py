@@ -59,8 +59,8 @@ class Trainer:
             parameters, optimizer state, vectors of the spectral norm, batch
             norm statistics and losses in float32.
         jit_compile: whether each replica's updates are compiled by XLA.
-        seed: of the initial weights, of z, y and the frames for D_S, and of
-            the order and windows of the clips.
+        seed: from 0 to 2**32 - 1; of the initial weights, of z, y and the
+            frames for D_S, and of the order and windows of the clips.
 
     Raises:
         ValueError: an argument, or a combination of them, is impossible.
@@ -157,6 +157,11 @@ class Trainer:
                 "Trainer.jit_compile compiles each replica's update for its "
                 "own device, which XLA cannot do for several logical CPUs. "
                 "Received: jit_compile=True"
+            )
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(
+                "Trainer.seed must be at least 0 and less than 2**32. "
+                f"Received: seed={self.seed}"
             )
         if precision not in PRECISIONS:
             raise ValueError(
@@ -280,7 +285,9 @@ class Trainer:
             videos, labels = batch
             given = given_frames(self.ema_generator, videos)
             y = class_ids(self.ema_generator, labels)
-        self.ema_generator.accumulate_standing_statistics(z, y, n, *given)
+        self.ema_generator.accumulate_standing_statistics(
+            z, y, n, *given, parts=self.accumulation_steps
+        )
 
     def sample(self, z, y, ema=True, frames=None):
         """Samples in inference mode.

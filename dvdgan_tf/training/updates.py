@@ -119,7 +119,7 @@ class Updates:
         """
         videos, labels, real_noise, fake, y, fake_noise = examples
         batch_size = self.randomness.batch_size
-        real = _scaled(videos)
+        real = scaled(videos)
         fake = _after(fake, *given_frames(self.generator, videos))
         with tf.GradientTape() as tape:
             tape.watch(parameters)
@@ -251,7 +251,7 @@ def given_frames(generator, videos):
         videos: uint8 [B, T, H, W, 3].
     """
     frames = generator.conditioning_frames
-    return (_scaled(videos[:, :frames]),) if frames else ()
+    return (scaled(videos[:, :frames]),) if frames else ()
 
 
 def class_ids(generator, labels):
@@ -266,6 +266,6 @@ def _after(continuations, *given):
     return tf.concat([*given, continuations], 1) if given else continuations
 
 
-def _scaled(videos):
-    """uint8 -> float32 in [-1, 1]."""
+def scaled(videos):
+    """uint8 videos as float32 in [-1, 1]."""
     return tf.cast(videos, tf.float32) / 127.5 - 1.0

@@ -269,3 +269,36 @@ def test_recomputation_changes_nothing(unit_class, unroll):
     for a, b in zip(recomputed, plain, strict=True):
         assert np.abs(b).max() > 0.01
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("frames", [1, 4])
+def test_the_loop_and_its_gradient_compile(frames, recompute):
+    """Also of one step: recomputation divides 4 frames into parts of one."""
+    x = tf.constant(normal(2, frames, 4, 6, CHANNELS))
+    state = tf.constant(normal(2, 4, 6, CHANNELS, seed=2))
+
+    def states_and_gradients(run, unroll, jit_compile):
+        unit = build(ConvGRU, unroll=unroll)
+
+        @tf.function(jit_compile=jit_compile)
+        def step(x, state):
+            sources = [x, state, *(v.value for v in unit.trainable_variables)]
+            with tf.GradientTape() as tape:
+                tape.watch([x, state])
+                states = run(unit.apply, x, state, unit.parameters(True))
+                weights = normal(2, frames, 4, 6, CHANNELS, seed=3)
+                loss = tf.reduce_sum(states * weights)
+            return states, *tape.gradient(loss, sources)
+
+        return step(x, state)
+
+    def plain(apply, *args):
+        return apply(*args)
+
+    compiled = states_and_gradients(
+        run_recurrence if recompute else plain, unroll=False, jit_compile=True
+    )
+    expected = states_and_gradients(plain, unroll=True, jit_compile=False)
+    for a, b in zip(compiled, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

@@ -254,3 +254,11 @@ def test_gin_can_set_the_power_iterations():
         assert gin.get_configurable("SpectralNorm")().power_iterations == 2
     finally:
         gin.clear_config()
+
+
+@pytest.mark.parametrize("kind", ["conv2d", "dense", "embedding"])
+def test_a_fresh_weight_is_used_as_it_is(kind):
+    """It is orthogonal: sigma is 1, whatever u of length 1."""
+    (weight,) = build(kind, random=False).spectral_weights
+    np.testing.assert_allclose(tf.norm(weight.u), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(weight.sigma(), 1.0, rtol=1e-5)

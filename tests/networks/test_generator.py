@@ -6,6 +6,7 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
+from dvdgan_tf.layers.recurrent import ConvGRU
 from dvdgan_tf.layers.spectral import SpectralNorm, spectral_weights
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.generator import Generator
@@ -384,3 +385,31 @@ def test_parts_in_mixed_precision():
     largest = max(np.abs(b).max() for b in expected_gradients)
     for a, b in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(a, b, atol=0.1 * largest)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_units_see_a_part_at_a_time(recompute, monkeypatch):
+    seen = []
+    apply = ConvGRU.apply
+
+    def spy(self, inputs, *args, **kwargs):
+        seen.append(inputs.shape[0])
+        return apply(self, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(ConvGRU, "apply", spy)
+    training_pass(_build(recompute=recompute), parts=2)
+    assert set(seen) == {2}
+
+
+def test_standing_statistics_in_parts_are_those_of_the_batch():
+    whole, parts = (_build(), _build())
+    z, y = latents(4)
+    for net, n in ((whole, 1), (parts, 4)):
+        oracle.randomize(net, noise=0.3)
+        net.accumulate_standing_statistics(
+            tf.constant(z), tf.constant(y), tf.constant(1.0), parts=n
+        )
+    for path, value in oracle.values(whole).items():
+        np.testing.assert_allclose(
+            oracle.values(parts)[path], value, rtol=1e-4, atol=1e-5
+        )

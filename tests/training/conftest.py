@@ -1,4 +1,3 @@
-import keras
 import pytest
 import tensorflow as tf
 from training import tiny
@@ -15,7 +14,6 @@ def _fixed_seed():
 
 @pytest.fixture(scope="session")
 def _traced():
-    keras.utils.set_random_seed(1)
     trainer = tiny.trainer(
         learning_rate_g=1e-3,
         learning_rate_d=5e-3,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from training import tiny
 
 from dvdgan_tf.networks.frame_encoder import FrameEncoder
-from dvdgan_tf.training import losses
+from dvdgan_tf.training import losses, updates
 from dvdgan_tf.training.prediction_grid import PredictionGrid
 from dvdgan_tf.training.trainer import METRICS
 
@@ -156,3 +156,5 @@ def test_one_class_ignores_the_labels():
     history, _ = step(net)
     assert np.isfinite(history).all()
     assert net.d_spatial.num_classes == 1
+    ids = updates.class_ids(net.generator, tf.constant([0, 2]))
+    np.testing.assert_array_equal(ids, [0, 0])

@@ -1,5 +1,6 @@
 """The train step under XLA: compiled, on one device and on two, and clean."""
 
+import functools
 import re
 
 import keras
@@ -75,7 +76,14 @@ def check_variables(trainer, plain):
 
 
 def test_one_device(plain):
-    trainer = tiny.trainer(jit_compile=True, **SETTINGS)
+    """With parts and recomputation; without them: test_prediction.py."""
+    networks = {
+        name: functools.partial(network, recompute=True)
+        for name, network in tiny.NETWORKS.items()
+    }
+    trainer = tiny.trainer(
+        jit_compile=True, accumulation_steps=2, **networks, **SETTINGS
+    )
     check_metrics(step(trainer), plain[2], METRICS)
     check_variables(trainer, plain)
 

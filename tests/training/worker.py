@@ -5,10 +5,11 @@ python worker.py --gin_file=...         `dvdgan_tf.train`, of 8x8 pixels too
 """
 
 import sys
+from unittest import mock
 
 import gin
+import keras
 import numpy as np
-import tensorflow as tf
 from absl import app
 from training import tiny
 
@@ -22,8 +23,12 @@ def worker(workdir, path):
 
     def factory(num_classes):
         # Each worker starts elsewhere: the strategy must make them equal.
-        tf.random.set_seed(strategy.cluster_resolver.task_id)
-        made.append(tiny.trainer(strategy, num_classes))
+        task = strategy.cluster_resolver.task_id
+        seed = keras.utils.set_random_seed
+        with mock.patch(
+            "keras.utils.set_random_seed", lambda x: seed(x + task)
+        ):
+            made.append(tiny.trainer(strategy, num_classes))
         return made[0]
 
     step = tiny.train(workdir, factory, 3, strategy)
