@@ -126,13 +126,10 @@ def watch(evaluator, results, last_step):
     """Measures the newest checkpoint whenever there is a new one."""
     from dvdgan_tf.evaluation.generators import checkpoints
 
-    name = evaluator.protocol.name
-    done = {
-        row["step"]
-        for row in results.rows()
-        if row["metric"].startswith(f"{name}/")
-    }
-    newest = max(done - {None}, default=-1)
+    levels = evaluator.protocol.truncations
+    measured = levels_by_step(results.rows(), evaluator.protocol.name)
+    done = [step for step, there in measured.items() if there >= set(levels)]
+    newest = max(done, default=-1)
     baselines_are_due = True
     while newest < last_step:
         found = checkpoints(results.workdir)
@@ -147,11 +144,21 @@ def watch(evaluator, results, last_step):
                 raise
             print(f"Step {newest} was deleted meanwhile.", flush=True)
             continue
-        for rows in evaluator.evaluate_checkpoint(found[newest], newest):
+        left = [v for v in levels if v not in measured.get(newest, ())]
+        for rows in evaluator.evaluate_checkpoint(found[newest], newest, left):
             report(results, rows)
         if baselines_are_due:
             report_baselines(results, evaluator)
             baselines_are_due = False
+
+
+def levels_by_step(rows, name):
+    """Which levels of truncation a protocol's results are of: {step: set}."""
+    levels = {}
+    for row in rows:
+        if row["step"] is not None and row["metric"].startswith(f"{name}/"):
+            levels.setdefault(row["step"], set()).add(row["truncation"])
+    return levels
 
 
 def report_baselines(results, evaluator):

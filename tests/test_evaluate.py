@@ -1,12 +1,14 @@
 """The command line of evaluation, and the gin files that say how to measure."""
 
 import pathlib
+import types
 
 import gin
 import pytest
 from absl import logging
 
 from dvdgan_tf import config, evaluate
+from dvdgan_tf.evaluation.results import Results
 from tests.test_gin_files import PROTOCOLS
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -98,6 +100,57 @@ def test_a_protocol_of_more_frames_than_there_are(run, tmp_path):
     )
     assert code == 2
     assert "measures 16 frames, and NUM_FRAMES is 8" in sentence
+
+
+class Levels:
+    """An evaluator that measures nothing, and is stopped at a level."""
+
+    protocol = types.SimpleNamespace(name="tiny", truncations=(1.0, 0.5))
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.measured = []
+
+    def load_checkpoint(self, path):
+        pass
+
+    def evaluate_checkpoint(self, path, step, truncations=None):
+        for level in truncations or self.protocol.truncations:
+            if level == self.stop_at:
+                raise KeyboardInterrupt
+            self.measured.append((step, level))
+            yield [
+                {
+                    "metric": "tiny/frechet_distance",
+                    "value": 1.0,
+                    "step": step,
+                    "truncation": level,
+                    "checkpoint": path,
+                }
+            ]
+
+    def evaluate_baselines(self):
+        return ()
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Of a run with the checkpoint of step 3."""
+    evaluate.FLAGS(["evaluate", "--poll_seconds=0.01"])
+    (tmp_path / "ckpt").mkdir()
+    (tmp_path / "ckpt" / "step-3.index").write_text("")
+    return Results(str(tmp_path))
+
+
+def test_watching_goes_on_at_the_level_where_it_was_stopped(results):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.watch(Levels(stop_at=0.5), results, last_step=3)
+    again = Levels()
+    evaluate.watch(again, results, last_step=3)
+    assert again.measured == [(3, 0.5)]
+    finished = Levels()
+    evaluate.watch(finished, results, last_step=3)
+    assert not finished.measured
 
 
 def test_every_protocol_is_checked():
