@@ -143,8 +143,9 @@ def test_real_clips_of_a_file_are_at_no_distance(tmp_path):
     [
         ({"num_clips": 0}, "num_clips must be at least 1"),
         ({"num_real_clips": 0}, "num_real_clips must be at least 1"),
-        ({"truncations": (0.0,)}, "truncations must be above 0"),
-        ({"truncations": (5.0,)}, "truncations must be above 0"),
+        ({"truncations": ()}, "truncations must be one or more"),
+        ({"truncations": (0.0,)}, "truncations must be .* above 0"),
+        ({"truncations": (5.0,)}, "truncations must be .* above 0"),
         ({"num_frames": 16}, "measures 16 frames, and NUM_FRAMES is 4"),
         ({"num_frames": 1}, "takes 2 frames or more"),
     ],
