@@ -126,6 +126,18 @@ def test_a_damaged_reference_is_named(tmp_path):
         evaluator(tmp_path).reference()
 
 
+def test_a_reference_that_cannot_be_written_leaves_nothing(
+    tmp_path, monkeypatch
+):
+    def full(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "no space left")
+
+    monkeypatch.setattr(tf.io.gfile, "rename", full)
+    with pytest.raises(OSError, match=r"no space left.*REFERENCE_DIR="):
+        evaluator(tmp_path).reference()
+    assert not os.listdir(tmp_path)
+
+
 def test_real_clips_of_a_file_are_at_no_distance(tmp_path):
     greys = 10 * np.arange(12, dtype=np.uint8)
     clips = np.broadcast_to(
