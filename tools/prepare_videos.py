@@ -85,7 +85,7 @@ flags.DEFINE_enum(
     "What is kept of a file that is damaged half-way.",
 )
 flags.DEFINE_integer("min_frames", 1, "Files with fewer are skipped.")
-flags.DEFINE_integer("max_frames", 300, "Longer files become several records.")
+flags.DEFINE_integer("max_frames", 600, "Longer files become several records.")
 flags.DEFINE_integer("clips_per_shard", 64, "Files in a shard, at most.")
 flags.DEFINE_float(
     "time_limit_s", 60.0, "Seconds that the decoder may take for a frame."
