@@ -50,6 +50,7 @@ def run(workdir):
     import tensorflow as tf
 
     from dvdgan_tf.data import pipeline
+    from dvdgan_tf.evaluation.checks import check_best
     from dvdgan_tf.evaluation.evaluator import Evaluator
     from dvdgan_tf.evaluation.results import Results
     from dvdgan_tf.training.strategies import make_strategy
@@ -61,6 +62,8 @@ def run(workdir):
     last_step = configure(workdir)
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
     evaluator = Evaluator(strategy, pipeline.example)
+    if FLAGS.best and not FLAGS.clips:
+        check_best(FLAGS.best, evaluator.protocol)
     os.makedirs(workdir, exist_ok=True)
     results = Results(workdir)
     if FLAGS.clips:
@@ -175,7 +178,9 @@ def report(results, rows):
     for row in rows:
         print(json.dumps(row | {"gin": None}), flush=True)
     results.add([row | {"gin": gin_text()} for row in rows])
-    if FLAGS.best and rows[0]["step"] is not None:
+    # The best is found among results without truncation.
+    whole = rows[0]["step"] is not None and rows[0]["truncation"] == 1.0
+    if FLAGS.best and whole:
         folder = results.keep_if_best(FLAGS.best, not FLAGS.higher_is_better)
         if folder:
             print(f"The best so far: {folder}", flush=True)

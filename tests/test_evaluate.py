@@ -8,6 +8,7 @@ import pytest
 from absl import logging
 
 from dvdgan_tf import config, evaluate
+from dvdgan_tf.evaluation import measures
 from dvdgan_tf.evaluation.results import Results
 from tests.test_gin_files import PROTOCOLS
 
@@ -151,6 +152,40 @@ def test_watching_goes_on_at_the_level_where_it_was_stopped(results):
     finished = Levels()
     evaluate.watch(finished, results, last_step=3)
     assert not finished.measured
+
+
+def test_the_best_is_kept_wherever_its_level_comes(results):
+    evaluate.FLAGS(["evaluate", "--best=tiny/frechet_distance"])
+    truncated = types.SimpleNamespace(name="tiny", truncations=(0.5, 1.0))
+    levels = Levels()
+    levels.protocol = truncated
+    evaluate.watch(levels, results, last_step=3)
+    assert levels.measured == [(3, 0.5), (3, 1.0)]
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS - {"evaluation"}))
+def test_a_misspelt_metric_is_named_before_anything_is_measured(name):
+    from dvdgan_tf.evaluation.checks import check_best
+
+    files = [str(GIN / f"{GOLDEN[name][0]}.gin"), str(GIN / f"{name}.gin")]
+    config.parse(files, [])
+    protocol = gin.query_parameter("Evaluator.protocol")
+    protocol = protocol.scoped_configurable_fn()
+    metric = "inception_score" if name == "ucf101_is" else "frechet_distance"
+    check_best(f"{protocol.name}/{metric}", protocol)
+    with pytest.raises(ValueError, match=f"it has.*{protocol.name}/{metric}"):
+        check_best(f"{protocol.name}/{metric}s", protocol)
+
+
+def test_the_best_needs_the_level_without_truncation():
+    from dvdgan_tf.evaluation.checks import check_best
+
+    protocol = types.SimpleNamespace(
+        name="tiny", truncations=(0.5,), measures=()
+    )
+    protocol.measures = (measures.frechet_distance,)
+    with pytest.raises(ValueError, match=r"truncation 1\.0"):
+        check_best("tiny/frechet_distance", protocol)
 
 
 def test_every_protocol_is_checked():
