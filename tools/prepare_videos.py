@@ -200,7 +200,8 @@ def run_beam(builder, log):
             str(error),
             re.MULTILINE,
         )
-        what = found[1] if found else str(error).strip().splitlines()[-1]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        what = found[1] if found else lines[-1]
         what = what.partition(" [while running")[0]
         raise OSError(
             f"{what} What is finished is kept; the same command goes on. What "
