@@ -50,6 +50,7 @@ def run(workdir):
     import tensorflow as tf
 
     from dvdgan_tf.data import pipeline
+    from dvdgan_tf.evaluation.checks import check_best
     from dvdgan_tf.evaluation.evaluator import Evaluator
     from dvdgan_tf.evaluation.results import Results
     from dvdgan_tf.training.strategies import make_strategy
@@ -61,6 +62,8 @@ def run(workdir):
     last_step = configure(workdir)
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
     evaluator = Evaluator(strategy, pipeline.example)
+    if FLAGS.best and not FLAGS.clips:
+        check_best(FLAGS.best, evaluator.protocol)
     os.makedirs(workdir, exist_ok=True)
     results = Results(workdir)
     if FLAGS.clips:
@@ -126,13 +129,10 @@ def watch(evaluator, results, last_step):
     """Measures the newest checkpoint whenever there is a new one."""
     from dvdgan_tf.evaluation.generators import checkpoints
 
-    name = evaluator.protocol.name
-    done = {
-        row["step"]
-        for row in results.rows()
-        if row["metric"].startswith(f"{name}/")
-    }
-    newest = max(done - {None}, default=-1)
+    levels = evaluator.protocol.truncations
+    measured = levels_by_step(results.rows(), evaluator.protocol.name)
+    done = [step for step, there in measured.items() if there >= set(levels)]
+    newest = max(done, default=-1)
     baselines_are_due = True
     while newest < last_step:
         found = checkpoints(results.workdir)
@@ -147,11 +147,21 @@ def watch(evaluator, results, last_step):
                 raise
             print(f"Step {newest} was deleted meanwhile.", flush=True)
             continue
-        for rows in evaluator.evaluate_checkpoint(found[newest], newest):
+        left = [v for v in levels if v not in measured.get(newest, ())]
+        for rows in evaluator.evaluate_checkpoint(found[newest], newest, left):
             report(results, rows)
         if baselines_are_due:
             report_baselines(results, evaluator)
             baselines_are_due = False
+
+
+def levels_by_step(rows, name):
+    """Which levels of truncation a protocol's results are of: {step: set}."""
+    levels = {}
+    for row in rows:
+        if row["step"] is not None and row["metric"].startswith(f"{name}/"):
+            levels.setdefault(row["step"], set()).add(row["truncation"])
+    return levels
 
 
 def report_baselines(results, evaluator):
@@ -168,7 +178,9 @@ def report(results, rows):
     for row in rows:
         print(json.dumps(row | {"gin": None}), flush=True)
     results.add([row | {"gin": gin_text()} for row in rows])
-    if FLAGS.best and rows[0]["step"] is not None:
+    # The best is found among results without truncation.
+    whole = rows[0]["step"] is not None and rows[0]["truncation"] == 1.0
+    if FLAGS.best and whole:
         folder = results.keep_if_best(FLAGS.best, not FLAGS.higher_is_better)
         if folder:
             print(f"The best so far: {folder}", flush=True)

@@ -1,12 +1,15 @@
 """The command line of evaluation, and the gin files that say how to measure."""
 
 import pathlib
+import types
 
 import gin
 import pytest
 from absl import logging
 
 from dvdgan_tf import config, evaluate
+from dvdgan_tf.evaluation import measures
+from dvdgan_tf.evaluation.results import Results
 from tests.test_gin_files import PROTOCOLS
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -98,6 +101,91 @@ def test_a_protocol_of_more_frames_than_there_are(run, tmp_path):
     )
     assert code == 2
     assert "measures 16 frames, and NUM_FRAMES is 8" in sentence
+
+
+class Levels:
+    """An evaluator that measures nothing, and is stopped at a level."""
+
+    protocol = types.SimpleNamespace(name="tiny", truncations=(1.0, 0.5))
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.measured = []
+
+    def load_checkpoint(self, path):
+        pass
+
+    def evaluate_checkpoint(self, path, step, truncations=None):
+        for level in truncations or self.protocol.truncations:
+            if level == self.stop_at:
+                raise KeyboardInterrupt
+            self.measured.append((step, level))
+            yield [
+                {
+                    "metric": "tiny/frechet_distance",
+                    "value": 1.0,
+                    "step": step,
+                    "truncation": level,
+                    "checkpoint": path,
+                }
+            ]
+
+    def evaluate_baselines(self):
+        return ()
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Of a run with the checkpoint of step 3."""
+    evaluate.FLAGS(["evaluate", "--poll_seconds=0.01"])
+    (tmp_path / "ckpt").mkdir()
+    (tmp_path / "ckpt" / "step-3.index").write_text("")
+    return Results(str(tmp_path))
+
+
+def test_watching_goes_on_at_the_level_where_it_was_stopped(results):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.watch(Levels(stop_at=0.5), results, last_step=3)
+    again = Levels()
+    evaluate.watch(again, results, last_step=3)
+    assert again.measured == [(3, 0.5)]
+    finished = Levels()
+    evaluate.watch(finished, results, last_step=3)
+    assert not finished.measured
+
+
+def test_the_best_is_kept_wherever_its_level_comes(results):
+    evaluate.FLAGS(["evaluate", "--best=tiny/frechet_distance"])
+    truncated = types.SimpleNamespace(name="tiny", truncations=(0.5, 1.0))
+    levels = Levels()
+    levels.protocol = truncated
+    evaluate.watch(levels, results, last_step=3)
+    assert levels.measured == [(3, 0.5), (3, 1.0)]
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS - {"evaluation"}))
+def test_a_misspelt_metric_is_named_before_anything_is_measured(name):
+    from dvdgan_tf.evaluation.checks import check_best
+
+    files = [str(GIN / f"{GOLDEN[name][0]}.gin"), str(GIN / f"{name}.gin")]
+    config.parse(files, [])
+    protocol = gin.query_parameter("Evaluator.protocol")
+    protocol = protocol.scoped_configurable_fn()
+    metric = "inception_score" if name == "ucf101_is" else "frechet_distance"
+    check_best(f"{protocol.name}/{metric}", protocol)
+    with pytest.raises(ValueError, match=f"it has.*{protocol.name}/{metric}"):
+        check_best(f"{protocol.name}/{metric}s", protocol)
+
+
+def test_the_best_needs_the_level_without_truncation():
+    from dvdgan_tf.evaluation.checks import check_best
+
+    protocol = types.SimpleNamespace(
+        name="tiny", truncations=(0.5,), measures=()
+    )
+    protocol.measures = (measures.frechet_distance,)
+    with pytest.raises(ValueError, match=r"truncation 1\.0"):
+        check_best("tiny/frechet_distance", protocol)
 
 
 def test_every_protocol_is_checked():

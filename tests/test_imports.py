@@ -121,7 +121,7 @@ def test_gin_only_where_something_is_registered(name):
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_no_flags_and_environment_below_the_command_lines(name):
+def test_no_flags_below_the_command_lines(name):
     if part(name) not in ROOTS:
         found = {n for n in imports(MODULES[name]) if n.startswith("absl")}
         assert found <= {"absl.logging"}

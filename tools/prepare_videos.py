@@ -85,7 +85,7 @@ flags.DEFINE_enum(
     "What is kept of a file that is damaged half-way.",
 )
 flags.DEFINE_integer("min_frames", 1, "Files with fewer are skipped.")
-flags.DEFINE_integer("max_frames", 300, "Longer files become several records.")
+flags.DEFINE_integer("max_frames", 600, "Longer files become several records.")
 flags.DEFINE_integer("clips_per_shard", 64, "Files in a shard, at most.")
 flags.DEFINE_float(
     "time_limit_s", 60.0, "Seconds that the decoder may take for a frame."
@@ -200,7 +200,8 @@ def run_beam(builder, log):
             str(error),
             re.MULTILINE,
         )
-        what = found[1] if found else str(error).strip().splitlines()[-1]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        what = found[1] if found else lines[-1]
         what = what.partition(" [while running")[0]
         raise OSError(
             f"{what} What is finished is kept; the same command goes on. What "

@@ -14,6 +14,7 @@ import os
 import sys
 import time
 import zipfile
+import zlib
 
 import jax
 import numpy as np
@@ -111,7 +112,13 @@ def read_npz(path):
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise ValueError(f"There is no file {path}.") from error
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        ValueError,
+        EOFError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(
             f"{path} is no NPZ file of plain arrays ({error})."
         ) from error

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -46,7 +47,13 @@ def read_npz(path):
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise ValueError(f"There is no file {path}.") from error
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        ValueError,
+        EOFError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(
             f"{path} is no NPZ file of plain arrays ({error})."
         ) from error

@@ -54,7 +54,7 @@ class IsolatedDecoder:
         quality=95,
         damaged="keep_readable",
         min_frames=1,
-        max_frames_per_piece=300,
+        max_frames_per_piece=600,
         time_limit_s=60,
     ):
         """Starts nothing yet.

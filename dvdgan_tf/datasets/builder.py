@@ -32,7 +32,8 @@ class Preparation:
         damaged: "keep_readable" keeps what can be read of a damaged file,
             "drop" nothing.
         min_frames: files with fewer are skipped.
-        max_frames: of a record; longer files become several.
+        max_frames: of a record; longer files become several, each a clip of
+            its own. By default 10 s at 60 frames per second are one.
         clips_per_shard: files that one shard is made of, at most.
         time_limit_s: seconds that the decoder may take for one frame.
     """
@@ -44,7 +45,7 @@ class Preparation:
     quality: int = 95
     damaged: str = "keep_readable"
     min_frames: int = 1
-    max_frames: int = 300
+    max_frames: int = 600
     clips_per_shard: int = 64
     time_limit_s: float = 60.0
 

@@ -139,7 +139,7 @@ def merged(listings):
         for clip in listing.clips:
             key = (clip.split, clip.name)
             if key in clips:
-                skipped.append((clip.name, "in more than one source"))
+                skipped.append((clip.name, "listed more than once"))
             else:
                 clips[key] = clip
     return Listing.of(clips.values(), skipped, sorted(names))
@@ -250,7 +250,9 @@ def _unusable(label):
         label.encode("utf-8")
     except UnicodeEncodeError:
         return "the class name is not UTF-8"
+    if not label:
+        return "the class name is empty"
     # TFDS keeps class names in a file, one in a line.
-    if not label or len(label.splitlines()) != 1 or label != label.strip():
+    if len(label.splitlines()) != 1 or label != label.strip():
         return "the class name has line breaks or spaces around it"
     return None

@@ -165,6 +165,7 @@ def measure(
     """
     activations = Activations(outputs, keep, clips.samples_per_condition)
     batches = _batches(clips, batch_size)
+    left = clips.num_clips  # A bar that is switched off does not count.
     with tqdm(total=clips.num_clips, desc=title, unit="clip") as bar:
         for batch in strategy.experimental_distribute_dataset(batches):
             features, labels = tf.nest.map_structure(
@@ -174,11 +175,12 @@ def measure(
                 ),
                 step(*batch),
             )
-            left = min(len(labels), clips.num_clips - bar.n)
+            size = min(len(labels), left)
             activations.update(
-                {k: features[k][:left] for k in outputs}, labels[:left]
+                {k: features[k][:size] for k in outputs}, labels[:size]
             )
-            bar.update(left)
+            left -= size
+            bar.update(size)
     return activations
 
 

@@ -49,3 +49,28 @@ def check_generator(protocol, num_frames, generator):
         check_frames(
             protocol, num_frames, generator.num_frames, "Generator.num_frames"
         )
+
+
+def check_best(metric, protocol):
+    """Whether the best checkpoint can be found by a metric.
+
+    Args:
+        metric: "protocol/name".
+        protocol: the `Protocol` to be measured.
+
+    Raises:
+        ValueError: the protocol has no such metric, or not without truncation.
+    """
+    names = [getattr(m, "names", None) for m in protocol.measures]
+    # Somebody's own measures need not say what they report.
+    known = [f"{protocol.name}/{n}" for found in names for n in found or ()]
+    if None not in names and metric not in known:
+        raise ValueError(
+            f"The protocol has no metric {metric!r} to find the best "
+            f"checkpoint by; it has {', '.join(known)}."
+        )
+    if 1.0 not in protocol.truncations:
+        raise ValueError(
+            "The best checkpoint is found at truncation 1.0, which is not in "
+            f"Protocol.truncations. Received: {protocol.truncations}."
+        )

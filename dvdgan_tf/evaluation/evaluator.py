@@ -129,12 +129,13 @@ class Evaluator:
             )
         self._generator.restore(path)
 
-    def evaluate_checkpoint(self, path, step):
+    def evaluate_checkpoint(self, path, step, truncations=None):
         """Measures a checkpoint, at one level of truncation after the other.
 
         Args:
             path: of the checkpoint.
             step: its step.
+            truncations: the levels; None: all of the protocol.
 
         Yields:
             List of results, dicts, of one level; see `rows.make_rows`.
@@ -144,7 +145,7 @@ class Evaluator:
         """
         self.load_checkpoint(path)
         real = self.reference()
-        for level in self.protocol.truncations:
+        for level in truncations or self.protocol.truncations:
             # Again for each level: standing statistics run power iterations.
             self._generator.restore(path)
             clips = [

@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -146,7 +147,13 @@ def _array(path, num_frames):
             with array as arrays:
                 (name,) = arrays.files
                 array = arrays[name]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(
             f"{path!r} cannot be read as one array of clips: {error}"
         ) from error
@@ -203,8 +210,12 @@ def _items(path):
 def _images(folder):
     names = (n for n in os.listdir(folder) if n.lower().endswith(_IMAGES))
     for name in sorted(names, key=_numbers):
-        with Image.open(os.path.join(folder, name)) as image:
-            yield np.asarray(image.convert("RGB"))
+        try:
+            with Image.open(os.path.join(folder, name)) as image:
+                frame = np.asarray(image.convert("RGB"))
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"{name}: {error}") from error
+        yield frame
 
 
 def _numbers(name):

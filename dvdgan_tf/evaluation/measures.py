@@ -33,7 +33,18 @@ class Measured(NamedTuple):
     by_frame: list | None = None
 
 
+def _reports(*names):
+    """Says what a measure reports, so that it is known before measuring."""
+
+    def mark(function):
+        function.names = names
+        return function
+
+    return mark
+
+
 @gin.register
+@_reports("frechet_distance")
 def frechet_distance(real, fake, output="logits", ddof=1):
     """FVD of I3D's logits, FID of its pooled features, of all clips.
 
@@ -50,6 +61,7 @@ def frechet_distance(real, fake, output="logits", ddof=1):
 
 
 @gin.register
+@_reports("extrapolated_frechet_distance")
 def extrapolated_frechet_distance(
     real, fake, output="logits", ddof=1, num_points=3
 ):
@@ -72,6 +84,7 @@ def extrapolated_frechet_distance(
 
 
 @gin.register
+@_reports("frechet_distance_by_class")
 def frechet_distance_by_class(real, fake, output="logits", ddof=1):
     """The mean over classes of the Frechet distance within each.
 
@@ -104,6 +117,7 @@ def frechet_distance_by_class(real, fake, output="logits", ddof=1):
 
 
 @gin.register
+@_reports("kernel_distance")
 def kernel_distance_of_features(real, fake, output="logits", num_blocks=10):
     """KID's estimator on the features kept; unbiased at any count.
 
@@ -120,6 +134,7 @@ def kernel_distance_of_features(real, fake, output="logits", num_blocks=10):
 
 
 @gin.register
+@_reports("inception_score")
 def inception_score_of_logits(real, fake, num_splits=10):
     """IS of the classifier's logits, on the features kept of the fake.
 
@@ -135,6 +150,7 @@ def inception_score_of_logits(real, fake, num_splits=10):
 
 
 @gin.register
+@_reports("precision", "recall")
 def precision_recall(real, fake, output="logits", num_neighbors=3):
     """Improved precision and recall of the features kept, in equal numbers.
 
@@ -157,6 +173,7 @@ def precision_recall(real, fake, output="logits", num_neighbors=3):
 
 
 @gin.register
+@_reports("psnr", "best_psnr", "ssim", "best_ssim")
 def similarity_of_frames(real, fake):
     """PSNR and SSIM of predicted frames, and of the best sample of N.
 

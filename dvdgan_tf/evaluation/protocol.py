@@ -68,10 +68,11 @@ class Protocol:
                 raise ValueError(
                     f"Protocol.{name} must be at least 1. Received: {value}."
                 )
-        if not all(0 < level <= 1 for level in self.truncations):
+        levels = self.truncations
+        if not levels or not all(0 < level <= 1 for level in levels):
             raise ValueError(
-                "Protocol.truncations must be above 0 and at most 1. Received: "
-                f"{self.truncations}."
+                "Protocol.truncations must be one or more, above 0 and at most "
+                f"1. Received: {levels}."
             )
         self._check_prediction()
 

@@ -75,8 +75,10 @@ def _save(path, arrays):
             file.write(buffer.getvalue())
         tf.io.gfile.rename(temporary, path, overwrite=True)
     except (OSError, tf.errors.OpError) as error:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)
         raise OSError(
             f"The reference statistics cannot be written to {path!r} "
             f"({str(error).partition(chr(10))[0]}); choose another folder with "
-            "--gin_param=\"CACHE_DIR='/path'\"."
+            "--gin_param=\"REFERENCE_DIR='/path'\"."
         ) from error

@@ -35,9 +35,14 @@ def resolve(handle, binding):
         if tf.io.gfile.isdir(folder):
             return folder
         reason = "it is no folder"
-    except (OSError, EOFError, ValueError, RuntimeError) as error:
-        reason = _first_line(error)
-    except (tf.errors.OpError, tarfile.TarError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        tf.errors.OpError,
+        tarfile.TarError,
+    ) as error:
         reason = _first_line(error)
     way_out = (
         "run `python tools/install_i3d.py --output=weights/i3d`, which takes "
@@ -99,7 +104,8 @@ class HubI3D:
         try:
             # Kept, since the signature does not keep the variables alive.
             self._loaded = _tensorflow_hub().load(folder)
-        except (OSError, ValueError, tf.errors.OpError) as error:
+        # Variables that are cut short raise an IndexError.
+        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
             raise ValueError(
                 f"{handle!r} is no SavedModel: {_first_line(error)}"
             ) from error

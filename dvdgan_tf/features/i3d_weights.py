@@ -133,7 +133,8 @@ def read_weights(folder):
             name: _read(reader, keys, prefix + name, folder)
             for name in weight_names()
         }
-    except (tf.errors.OpError, RuntimeError) as error:
+    # A data file that is too short raises an IndexError.
+    except (tf.errors.OpError, RuntimeError, IndexError) as error:
         message = str(error).strip().partition("\n")[0]
         raise ValueError(
             f"{path!r} is no checkpoint that can be read: {message}"

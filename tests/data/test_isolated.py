@@ -63,6 +63,13 @@ def test_pieces(video):
     assert frames[0].shape == (16, 24, 3)
 
 
+def test_ten_seconds_at_sixty_frames_are_one_piece(tmp_path):
+    path = tmp_path / "a.mkv"
+    videos.write(path, videos.noise(600, 16, 16), fps=60)
+    pieces, _ = read(path)
+    assert [len(piece.frames) for piece in pieces] == [600]
+
+
 def test_pieces_of_whole_length_have_no_empty_one_behind(video):
     pieces, _ = read(video, max_frames_per_piece=10)
     assert [len(piece.frames) for piece in pieces] == [10, 10]

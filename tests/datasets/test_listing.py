@@ -187,4 +187,10 @@ def test_several_sources_share_their_classes(tmp_path):
     merged = listing.merged([one, two])
     assert merged.class_names == ["a", "b", "c"]
     assert {c.name for c in merged.clips} == {"a/1.mp4", "b/2.mp4", "c/3.mp4"}
-    assert merged.skipped == [("b/2.mp4", "in more than one source")]
+    assert merged.skipped == [("b/2.mp4", "listed more than once")]
+
+
+def test_an_empty_label_is_called_empty():
+    clip = listing.Clip("a.mp4", "a.mp4", "", "train")
+    listed = listing.Listing.of([clip], [])
+    assert listed.skipped == [("a.mp4", "the class name is empty")]

@@ -1,6 +1,9 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from tqdm import tqdm
 
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation import activations
@@ -63,6 +66,15 @@ def test_statistics_are_of_all_clips_and_features_of_the_first():
         np.cov(features, rowvar=False),
         rtol=1e-12,
     )
+
+
+def test_the_padding_of_the_last_batch_is_not_measured(monkeypatch):
+    # As TQDM_DISABLE=1 does, which tqdm reads when it is imported.
+    off = functools.partial(tqdm, disable=True)
+    monkeypatch.setattr(activations, "tqdm", off)
+    result = measure(real(11), MeanColors(), strategy(), 4)
+    assert result.count == 11
+    assert result.labels.shape == (11,)
 
 
 def test_two_replicas_measure_the_same_clips():

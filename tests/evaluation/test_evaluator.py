@@ -126,6 +126,18 @@ def test_a_damaged_reference_is_named(tmp_path):
         evaluator(tmp_path).reference()
 
 
+def test_a_reference_that_cannot_be_written_leaves_nothing(
+    tmp_path, monkeypatch
+):
+    def full(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "no space left")
+
+    monkeypatch.setattr(tf.io.gfile, "rename", full)
+    with pytest.raises(OSError, match=r"no space left.*REFERENCE_DIR="):
+        evaluator(tmp_path).reference()
+    assert not os.listdir(tmp_path)
+
+
 def test_real_clips_of_a_file_are_at_no_distance(tmp_path):
     greys = 10 * np.arange(12, dtype=np.uint8)
     clips = np.broadcast_to(
@@ -143,8 +155,9 @@ def test_real_clips_of_a_file_are_at_no_distance(tmp_path):
     [
         ({"num_clips": 0}, "num_clips must be at least 1"),
         ({"num_real_clips": 0}, "num_real_clips must be at least 1"),
-        ({"truncations": (0.0,)}, "truncations must be above 0"),
-        ({"truncations": (5.0,)}, "truncations must be above 0"),
+        ({"truncations": ()}, "truncations must be one or more"),
+        ({"truncations": (0.0,)}, "truncations must be .* above 0"),
+        ({"truncations": (5.0,)}, "truncations must be .* above 0"),
         ({"num_frames": 16}, "measures 16 frames, and NUM_FRAMES is 4"),
         ({"num_frames": 1}, "takes 2 frames or more"),
     ],

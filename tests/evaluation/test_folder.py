@@ -92,6 +92,23 @@ def test_what_is_no_folder_of_clips(tmp_path):
         FolderClips(path, 5, 3, CLASSES)
 
 
+def test_damaged_compressed_arrays_are_one_sentence(tmp_path):
+    path = tmp_path / "clips.npz"
+    np.savez_compressed(path, videos())
+    data = bytearray(path.read_bytes())
+    data[60] ^= 0xFF  # In the compressed bytes, behind the member's header.
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="cannot be read as one array"):
+        FolderClips(str(path), 5, 3, CLASSES)
+
+
+def test_frames_too_large_to_decode_are_left_out(tmp_path, monkeypatch):
+    Image.fromarray(videos()[0, 0]).save(tmp_path / "1.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Of 256.
+    with pytest.raises(ValueError, match=r"no clip of 1 frames.*1\.png"):
+        FolderClips(str(tmp_path), 1, 1, CLASSES)
+
+
 def test_sizes_must_not_differ(tmp_path):
     video_io.write_mp4(str(tmp_path / "a.mp4"), videos()[0], 12)
     video_io.write_mp4(str(tmp_path / "b.mp4"), videos()[0, :, :8], 12)

@@ -1,4 +1,6 @@
 import os
+import pathlib
+import shutil
 
 import i3d_weights_made as made
 import numpy as np
@@ -37,6 +39,17 @@ def test_what_networks_say_of_themselves(networks):
         ("logits",),
         ("logits", "average_pool"),
     ]
+
+
+@pytest.mark.parametrize("kind", [HubI3D, NativeI3D])
+def test_variables_that_are_cut_short_are_one_sentence(
+    saved_model, tmp_path, kind
+):
+    folder = pathlib.Path(shutil.copytree(saved_model, tmp_path / "i3d"))
+    (data,) = folder.glob("variables/variables.data-*")
+    os.truncate(data, data.stat().st_size // 2)
+    with pytest.raises(ValueError, match=r"is no (SavedModel|checkpoint).*: "):
+        kind(str(folder))
 
 
 @pytest.mark.parametrize("kind", [HubI3D, NativeI3D])

@@ -1,0 +1,16 @@
+import types
+
+import prepare_videos
+import pytest
+
+
+def test_an_error_without_a_message_is_called_by_its_type(tmp_path):
+    def fail(**kwargs):
+        raise RuntimeError
+
+    builder = types.SimpleNamespace(
+        work_dir=str(tmp_path), download_and_prepare=fail
+    )
+    prepare_videos.FLAGS(["prepare_videos", "--num_workers=1"])
+    with pytest.raises(OSError, match="RuntimeError"):
+        prepare_videos.run_beam(builder, "log.txt")
