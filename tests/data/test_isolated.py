@@ -262,7 +262,7 @@ def test_a_short_file_is_skipped(video):
         {"quality": 101},
         {"damaged": "keep"},
         {"min_frames": 0},
-        {"min_frames": 301},
+        {"min_frames": 601},
         {"time_limit_s": 0},
     ],
 )

@@ -277,7 +277,7 @@ def test_full_disk_is_one_sentence_and_leaves_no_partial_file(
     [
         (dict(short_side=1), "short_side=1"),
         (dict(quality=101), "quality=101"),
-        (dict(min_frames=400), "min_frames=400"),
+        (dict(min_frames=700), "min_frames=700"),
         (dict(fps=0.0), "fps=0.0"),
         (dict(damaged="keep"), "'keep'"),
     ],
