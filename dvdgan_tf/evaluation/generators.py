@@ -7,6 +7,10 @@ import tensorflow as tf
 
 from dvdgan_tf import named_variables
 
+# Examples of a replica that are inside of a segment of G at a time, where
+# standing statistics are taken of a training batch on fewer devices.
+_AT_ONCE = 16
+
 _CHECKPOINT = re.compile(r"(step-(\d+))\.index")
 
 
@@ -90,8 +94,19 @@ class CheckpointedGenerator:
     @tf.function(reduce_retracing=True)
     def _accumulate(self, n, z, y, *frames):
         self._strategy.run(
-            tf.autograph.experimental.do_not_convert(
-                self.network.accumulate_standing_statistics
-            ),
-            args=(z, y, n, *frames),
+            tf.autograph.experimental.do_not_convert(self._accumulate_on),
+            args=(n, z, y, *frames),
         )
+
+    def _accumulate_on(self, n, z, y, *frames):
+        self.network.accumulate_standing_statistics(
+            z, y, n, *frames, parts=_parts_of(z.shape[0])
+        )
+
+
+def _parts_of(examples):
+    """Fewest equal parts of at most `_AT_ONCE` examples each."""
+    if examples is None:
+        return 1
+    least = -(-examples // _AT_ONCE)
+    return next(n for n in range(least, examples + 1) if examples % n == 0)
