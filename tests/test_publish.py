@@ -145,6 +145,16 @@ def test_the_empty_card_is_refused_until_it_is_full(command, module, tmp_path):
     assert command("--write_card=TMP/empty.toml")[0] == 2
 
 
+def test_the_home_folder_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/jane")
+    names = ("module", "card", "write_card", "workdir", "frames", "output")
+    options = publish.parse(
+        [*(f"--{name}=~/a" for name in names), "--copy_to=gs://bucket/~"]
+    )
+    assert {getattr(options, name) for name in names} == {"/home/jane/a"}
+    assert options.copy_to == "gs://bucket/~"
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

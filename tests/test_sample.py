@@ -165,6 +165,11 @@ def test_the_grid_is_of_the_first_clips(tmp_path):
         assert grid.size == (8, 4 * GRID_CLIPS)
 
 
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert sample.parse(["--frames=~/v.mp4"]).frames == f"{tmp_path}/v.mp4"
+
+
 def test_the_frames_of_a_video(tmp_path):
     path = pathlib.Path(tmp_path) / "v.mp4"
     video = np.zeros([6, 32, 64, 3], np.uint8)
