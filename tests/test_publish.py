@@ -1,6 +1,7 @@
 """Publications: what is in them, and what is refused."""
 
 import json
+import shutil
 import sys
 import tarfile
 import types
@@ -99,6 +100,23 @@ def test_a_publication(command, module, tmp_path):
             assert "saved_model.pb" in archive.getnames()
     model = dvdgan_tf.load(tmp_path / "out" / "model")
     assert model.sample(count=1).shape == (1, 8, 32, 32, 3)
+
+
+def test_no_path_of_the_machine_is_published(command, module, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(module, old)
+    config = old / "assets" / "operative_config.gin"
+    config.write_text(config.read_text() + "DATA_DIR = '/home/jane-d/data'\n")
+    code, _ = command(
+        f"--module={old}", "--card=TMP/card.toml", "--output=TMP/out"
+    )
+    assert code == 0
+    with tarfile.open(tmp_path / "out" / "moving-digits-3.tar.gz") as archive:
+        archive.extractall(tmp_path / "out" / "unpacked", filter="data")
+    files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+    assert not [p for p in files if b"/home/jane-d" in p.read_bytes()]
+    assert "DATA_DIR = '/path'" in (tmp_path / "out/README.md").read_text()
+    assert "/home/jane-d/data" in config.read_text()
 
 
 def test_the_code_of_the_card_runs(command, module, tmp_path):

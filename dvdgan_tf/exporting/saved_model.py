@@ -9,6 +9,8 @@ import uuid
 
 import tensorflow as tf
 
+from dvdgan_tf.exporting.public_config import without_paths
+
 ASSETS = ("classes.json", "module.json", "operative_config.gin")
 
 
@@ -25,7 +27,8 @@ def write(module, folder, class_names, metadata, config, discriminators=None):
         folder: to make; must not exist.
         class_names: written as the asset classes.json.
         metadata: written as the asset module.json.
-        config: the run's gin configuration, written as an asset.
+        config: the run's gin configuration, written as an asset, without the
+            paths of this machine.
         discriminators: `DiscriminatorModule`, or None.
 
     Raises:
@@ -40,7 +43,11 @@ def write(module, folder, class_names, metadata, config, discriminators=None):
     if discriminators is not None:
         root.discriminators = discriminators
         signatures["discriminate"] = discriminators.concrete()
-    texts = (json.dumps(class_names), json.dumps(metadata, indent=1), config)
+    texts = (
+        json.dumps(class_names),
+        json.dumps(metadata, indent=1),
+        without_paths(config),
+    )
     with new_folder(folder) as temporary:
         # Beside it, not inside: the writer copies assets.
         assets = f"{temporary}-assets"
