@@ -1,6 +1,7 @@
 """Writes modules as a SavedModel: signatures, assets, archive."""
 
 import contextlib
+import gzip
 import json
 import os
 import shutil
@@ -88,7 +89,12 @@ def write_archive(folder, path):
     """
     temporary = f"{path}.{uuid.uuid4().hex}"
     try:
-        with tarfile.open(temporary, "w:gz") as archive:
+        with (
+            open(temporary, "wb") as file,
+            # Its header would hold the time and the temporary name.
+            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
             for name in sorted(os.listdir(folder)):
                 archive.add(os.path.join(folder, name), name, filter=_nobody)
         os.replace(temporary, path)
@@ -101,6 +107,7 @@ def _nobody(entry):
     """The same archive whoever makes it, and no name of a user in it."""
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
+    entry.mode = 0o755 if entry.isdir() else 0o644
     return entry
 
 
