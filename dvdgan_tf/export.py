@@ -139,8 +139,10 @@ def _write_saved_model(source, module, output, with_discriminators):
         discriminators,
     )
     if packed:
-        saved_model.write_archive(folder, output)
-        shutil.rmtree(folder)
+        try:
+            saved_model.write_archive(folder, output)
+        finally:
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ finished; 2 for what the user can mend; 1 when it fails.
 """
 
 import argparse
+import functools
 import os
 import re
 
@@ -30,22 +31,24 @@ def parse(arguments):
     )
     parser.error = lambda message: fail(f"{message}; see --help.", 2)
     add = parser.add_argument
-    add("--module", help="Folder of a SavedModel of dvdgan_tf.export.")
-    add("--card", help="TOML file of what no program knows of the model.")
-    add("--write_card", help="Write an empty card to this file, and end.")
-    add(
+    # Shells leave ~ alone behind "="; URLs stay as they are.
+    add_path = functools.partial(add, type=os.path.expanduser)
+    add_path("--module", help="Folder of a SavedModel of dvdgan_tf.export.")
+    add_path("--card", help="TOML file of what no program knows of the model.")
+    add_path("--write_card", help="Write an empty card to this file, and end.")
+    add_path(
         "--workdir",
         help="The run's folder, whose evaluations of this step the card shows.",
     )
-    add("--frames", help="Video of the preview, for frame prediction.")
-    add("--output", help="Folder to make.")
+    add_path("--frames", help="Video of the preview, for frame prediction.")
+    add_path("--output", help="Folder to make.")
     add(
         "--upload",
         metavar="HANDLE",
         help="Upload to Kaggle Models by kagglehub, such as "
         "jane-doe/dvd-gan/tensorFlow2/digits.",
     )
-    add(
+    add_path(
         "--copy_to",
         help="Copy to a folder or bucket, such as gs://bucket/folder.",
     )

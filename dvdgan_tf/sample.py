@@ -45,7 +45,11 @@ def parse(arguments):
         help="--count clips on the way between two z and two --classes, or "
         "between the classes only.",
     )
-    add("--frames", help="A video file to continue, for prediction.")
+    add(
+        "--frames",
+        type=os.path.expanduser,
+        help="A video file to continue, for prediction.",
+    )
     add("--num_frames", type=int, help="Of a whole clip, for prediction.")
     return parser.parse_args(arguments)
 

@@ -35,7 +35,8 @@ def main(argv):
         config.parse(FLAGS.gin_file, FLAGS.gin_param)
         strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
         try:
-            loop.train(FLAGS.workdir, strategy, pipeline.batches)
+            workdir = os.path.expanduser(FLAGS.workdir)
+            loop.train(workdir, strategy, pipeline.batches)
         except NonFiniteError as error:
             fail(config.one_line(error), 1)
 

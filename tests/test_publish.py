@@ -1,6 +1,7 @@
 """Publications: what is in them, and what is refused."""
 
 import json
+import shutil
 import sys
 import tarfile
 import types
@@ -101,6 +102,23 @@ def test_a_publication(command, module, tmp_path):
     assert model.sample(count=1).shape == (1, 8, 32, 32, 3)
 
 
+def test_no_path_of_the_machine_is_published(command, module, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(module, old)
+    config = old / "assets" / "operative_config.gin"
+    config.write_text(config.read_text() + "DATA_DIR = '/home/jane-d/data'\n")
+    code, _ = command(
+        f"--module={old}", "--card=TMP/card.toml", "--output=TMP/out"
+    )
+    assert code == 0
+    with tarfile.open(tmp_path / "out" / "moving-digits-3.tar.gz") as archive:
+        archive.extractall(tmp_path / "out" / "unpacked", filter="data")
+    files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+    assert not [p for p in files if b"/home/jane-d" in p.read_bytes()]
+    assert "DATA_DIR = '/path'" in (tmp_path / "out/README.md").read_text()
+    assert "/home/jane-d/data" in config.read_text()
+
+
 def test_the_code_of_the_card_runs(command, module, tmp_path):
     code, _ = command(
         f"--module={module}", "--card=TMP/card.toml", "--output=TMP/out"
@@ -143,6 +161,16 @@ def test_the_empty_card_is_refused_until_it_is_full(command, module, tmp_path):
     )
     assert code == 2 and "incomplete; say also: publisher, name," in line
     assert command("--write_card=TMP/empty.toml")[0] == 2
+
+
+def test_the_home_folder_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/jane")
+    names = ("module", "card", "write_card", "workdir", "frames", "output")
+    options = publish.parse(
+        [*(f"--{name}=~/a" for name in names), "--copy_to=gs://bucket/~"]
+    )
+    assert {getattr(options, name) for name in names} == {"/home/jane/a"}
+    assert options.copy_to == "gs://bucket/~"
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,20 @@ def test_archives_of_others(tmp_path):
         dvdgan_tf.load(path)
 
 
+def test_a_module_that_was_copied_in_part(command, tmp_path):
+    packed = f"{dvdgan_tf.__path__[0]}/assets/demo.tar.gz"
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path / "module", filter="data")
+    path = tmp_path / "module/variables/variables.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:100_000])
+    code, line = command(
+        f"--module={tmp_path / 'module'}", f"--output={tmp_path / 'out'}"
+    )
+    assert code == 2 and line.startswith(
+        f"error: {tmp_path / 'module'} is no readable SavedModel ("
+    )
+
+
 def test_names_of_classes_are_no_paths(tmp_path):
     writer = ClipWriter(str(tmp_path / "out"), ["png"], 12)
     for name in ("../../up", "a/b c", "", "x" * 300):
@@ -163,6 +177,11 @@ def test_the_grid_is_of_the_first_clips(tmp_path):
         writer.write(np.zeros([2, 4, 4, 3], np.uint8), 0, "a")
     with Image.open(writer.close()[0]) as grid:
         assert grid.size == (8, 4 * GRID_CLIPS)
+
+
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert sample.parse(["--frames=~/v.mp4"]).frames == f"{tmp_path}/v.mp4"
 
 
 def test_the_frames_of_a_video(tmp_path):

@@ -116,6 +116,17 @@ def test_divergence(run, monkeypatch):
     assert run(DEMO) == (1, "error: loss/g is nan at step 3.\n")
 
 
+def test_the_home_folder_is_expanded(run, monkeypatch, tmp_path):
+    def says_where(workdir, *_):
+        raise NonFiniteError(f"In {workdir}.")
+
+    says_where = gin.external_configurable(says_where, "says_where")
+    monkeypatch.setattr(loop, "train", says_where)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sentence = run(DEMO, "--workdir=~/here", workdir=False)
+    assert sentence == (1, f"error: In {tmp_path}/here.\n")
+
+
 def unreadable(_):
     raise OSError("The cached clip is gone.")
 

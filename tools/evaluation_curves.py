@@ -25,7 +25,7 @@ def read(workdir):
         OSError: there is no such file.
         ValueError: none is left.
     """
-    path = os.path.join(workdir, "evaluations.jsonl")
+    path = os.path.join(os.path.expanduser(workdir), "evaluations.jsonl")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no {path}; measure the run first.")
     rows, damaged, without_step = [], 0, 0

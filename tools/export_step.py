@@ -38,6 +38,7 @@ def main(_):
     logging.set_verbosity(logging.WARNING)
     if not FLAGS.gin_file or not FLAGS.output:
         fail("Name a configuration and a folder: --gin_file and --output.")
+    output = os.path.expanduser(FLAGS.output)
     try:
         config.parse(FLAGS.gin_file, FLAGS.gin_param)
         trainer, source = make_trainer()
@@ -48,22 +49,23 @@ def main(_):
         one_class = trainer.generator.num_classes == 1
         counts = [1] if one_class else source.label_counts
         trainer.randomness.follow_labels(counts)
-        manifest = export(trainer, FLAGS.output, fresh, FLAGS.sample_batch)
+        manifest = export(trainer, output, fresh, FLAGS.sample_batch)
         manifest["config"] = gin.operative_config_str()
-        write_manifest(manifest, FLAGS.output)
+        write_manifest(manifest, output)
         if FLAGS.num_batches:
-            write_batches(trainer, source, FLAGS.num_batches, FLAGS.output)
+            write_batches(trainer, source, FLAGS.num_batches, output)
     except (ValueError, OSError) as error:
         fail(config.one_line(error))
-    for name in sorted(os.listdir(FLAGS.output)):
-        size = os.path.getsize(os.path.join(FLAGS.output, name))
-        print(f"{os.path.join(FLAGS.output, name)}: {size / 1e6:.1f} MB")
+    for name in sorted(os.listdir(output)):
+        size = os.path.getsize(os.path.join(output, name))
+        print(f"{os.path.join(output, name)}: {size / 1e6:.1f} MB")
 
 
 def restore(trainer, workdir):
     """Restores a run's newest checkpoint; returns its path, or None."""
     if not workdir:
         return None
+    workdir = os.path.expanduser(workdir)
     return Checkpoints(trainer, os.path.join(workdir, "ckpt")).restore()
 
 

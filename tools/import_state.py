@@ -29,7 +29,8 @@ def main(_):
     try:
         config.parse(FLAGS.gin_file, FLAGS.gin_param)
         trainer, _ = make_trainer()
-        print(import_state(trainer, FLAGS.state, FLAGS.workdir))
+        paths = map(os.path.expanduser, (FLAGS.state, FLAGS.workdir))
+        print(import_state(trainer, *paths))
     except (ValueError, OSError) as error:
         fail(config.one_line(error))
 

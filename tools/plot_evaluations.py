@@ -47,8 +47,12 @@ def main(argv):
         if len(argv) > 1:
             raise ValueError(f"Unknown argument {argv[1]!r}; see --help.")
         paths = write(
-            make_figures(FLAGS.workdir, FLAGS.features, FLAGS.all_steps),
-            FLAGS.output,
+            make_figures(
+                FLAGS.workdir,
+                [os.path.expanduser(path) for path in FLAGS.features],
+                FLAGS.all_steps,
+            ),
+            os.path.expanduser(FLAGS.output),
         )
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

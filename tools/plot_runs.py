@@ -31,21 +31,22 @@ flags.DEFINE_string("output", "runs.png", "The picture.")
 
 def main(argv):
     """Writes one picture with a panel for each metric."""
+    output = os.path.expanduser(FLAGS.output)
     try:
         if len(argv) > 1 or not FLAGS.run or FLAGS.window < 1:
             raise ValueError("Give --run at least once, and --window >= 1.")
         runs = [read(run) for run in FLAGS.run]
         metrics = FLAGS.metric or losses(runs)
-        plot(runs, metrics)
+        plot(runs, metrics, output)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-    print(FLAGS.output)
+    print(output)
 
 
 def read(run):
     """(label, list of the lines' dicts) of label=folder."""
     label, _, folder = run.rpartition("=")
-    path = os.path.join(folder, "metrics.jsonl")
+    path = os.path.join(os.path.expanduser(folder), "metrics.jsonl")
     with open(path) as file:
         rows = [json.loads(line) for line in file]
     if not rows:
@@ -61,7 +62,7 @@ def losses(runs):
     return sorted(name for name in common if name.startswith("loss"))
 
 
-def plot(runs, metrics):
+def plot(runs, metrics, output):
     """Draws and saves."""
     if not metrics:
         raise ValueError("The runs have no loss in common; give --metric.")
@@ -82,7 +83,7 @@ def plot(runs, metrics):
         axes.grid(alpha=0.3)
         axes.legend()
     figure.tight_layout()
-    figure.savefig(FLAGS.output, dpi=100)
+    figure.savefig(output, dpi=100)
 
 
 if __name__ == "__main__":

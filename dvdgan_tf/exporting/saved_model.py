@@ -1,6 +1,7 @@
 """Writes modules as a SavedModel: signatures, assets, archive."""
 
 import contextlib
+import gzip
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ import tarfile
 import uuid
 
 import tensorflow as tf
+
+from dvdgan_tf.exporting.public_config import without_paths
 
 ASSETS = ("classes.json", "module.json", "operative_config.gin")
 
@@ -25,7 +28,8 @@ def write(module, folder, class_names, metadata, config, discriminators=None):
         folder: to make; must not exist.
         class_names: written as the asset classes.json.
         metadata: written as the asset module.json.
-        config: the run's gin configuration, written as an asset.
+        config: the run's gin configuration, written as an asset, without the
+            paths of this machine.
         discriminators: `DiscriminatorModule`, or None.
 
     Raises:
@@ -40,7 +44,11 @@ def write(module, folder, class_names, metadata, config, discriminators=None):
     if discriminators is not None:
         root.discriminators = discriminators
         signatures["discriminate"] = discriminators.concrete()
-    texts = (json.dumps(class_names), json.dumps(metadata, indent=1), config)
+    texts = (
+        json.dumps(class_names),
+        json.dumps(metadata, indent=1),
+        without_paths(config),
+    )
     with new_folder(folder) as temporary:
         # Beside it, not inside: the writer copies assets.
         assets = f"{temporary}-assets"
@@ -81,7 +89,12 @@ def write_archive(folder, path):
     """
     temporary = f"{path}.{uuid.uuid4().hex}"
     try:
-        with tarfile.open(temporary, "w:gz") as archive:
+        with (
+            open(temporary, "wb") as file,
+            # Its header would hold the time and the temporary name.
+            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
             for name in sorted(os.listdir(folder)):
                 archive.add(os.path.join(folder, name), name, filter=_nobody)
         os.replace(temporary, path)
@@ -94,6 +107,7 @@ def _nobody(entry):
     """The same archive whoever makes it, and no name of a user in it."""
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
+    entry.mode = 0o755 if entry.isdir() else 0o644
     return entry
 
 

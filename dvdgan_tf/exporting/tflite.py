@@ -55,6 +55,7 @@ def write(module, path, batch_size):
             "TensorFlow Lite has no built-in operation for a part of this "
             f"model ({first}); use --format=stablehlo instead."
         ) from error
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     temporary = f"{path}.{uuid.uuid4().hex}"
     try:
         with open(temporary, "wb") as file:

@@ -4,12 +4,13 @@ import json
 import re
 
 # What the page's own scripts ask for. Gradio serves some fifty other paths,
-# which write files, edit the page, or call functions past its queue.
+# which write files, edit the page, or call functions past its queue. A file
+# is one of this machine: where a URL follows `file=`, gradio fetches that.
 _PATHS = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json)"
     r"|/(assets|static)/.+"
     r"|/gradio_api/(queue/join|queue/data|startup-events|upload"
-    r"|upload_progress|file=.+)"
+    r"|upload_progress|file=/[^/].*)"
 )
 
 # Of a request that is no upload: a list of all classes has room.

@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 
 from dvdgan_tf import video_io
+from dvdgan_tf.exporting.public_config import without_paths
 from dvdgan_tf.exporting.saved_model import new_folder, write_archive
 from dvdgan_tf.publishing.pages import hub_page, model_card
 
 _CLIPS = 16
+_CONFIG = "operative_config.gin"
 
 
 def make(folder, module, model, card, rows, frames=None):
@@ -34,13 +36,16 @@ def make(folder, module, model, card, rows, frames=None):
         FileExistsError: there is something at `folder`.
         ValueError: the module lacks an asset, or needs `frames`.
     """
-    config = _asset(module, "operative_config.gin")
+    # Modules of older versions have paths in it.
+    config = without_paths(_asset(module, _CONFIG))
     facts = json.loads(_asset(module, "module.json"))
     text = model_card(card, facts, model.class_names, config, rows)
     preview = _preview(model, frames)
     with new_folder(folder) as temporary:
         target = os.path.join(temporary, "model")
         shutil.copytree(module, target)
+        with open(os.path.join(target, "assets", _CONFIG), "w") as file:
+            file.write(config)
         archive = f"{card.name}-{card.version}.tar.gz"
         write_archive(target, os.path.join(temporary, archive))
         page = os.path.join(

@@ -60,7 +60,8 @@ def _from_folder(folder):
 
     try:
         loaded = tf.saved_model.load(folder)
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    # A variables file that is too short raises an IndexError.
+    except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
         first = (str(error).splitlines() or [""])[0]
         raise ValueError(
             f"{folder} is no readable SavedModel ({first})."

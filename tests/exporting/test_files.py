@@ -180,6 +180,40 @@ def test_signatures_say_what_is_wrong(exported, signature, changes, words):
     assert words in str(error.value)
 
 
+def test_archives_of_a_folder_are_equal_to_the_byte(tmp_path):
+    for name, mode in (("a", 0o600), ("b", 0o664)):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        for file in ("one", "inner/two"):
+            (tmp_path / name / file).write_text(file)
+            (tmp_path / name / file).chmod(mode)
+    packed = [tmp_path / f"{name}.tar.gz" for name in "ab"]
+    for folder, path in zip("ab", packed, strict=True):
+        saved_model.write_archive(str(tmp_path / folder), str(path))
+    first, second = (path.read_bytes() for path in packed)
+    assert first == second
+    # RFC 1952: no name of a file, and time 0.
+    assert first[:8] == b"\x1f\x8b\x08" + bytes(5)
+    with tarfile.open(packed[0]) as archive:
+        assert archive.getnames() == ["inner", "inner/two", "one"]
+
+
+def test_an_archive_that_fails_leaves_nothing(
+    command, run_folder, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(saved_model, "write_archive", fail)
+    code, line = command(
+        f"--workdir={run_folder[0]}",
+        f"--output={tmp_path / 'module.tar.gz'}",
+        "--truncations=1.0",
+        "--standing_batches=0",
+    )
+    assert (code, line) == (2, "error: No space left on device: somewhere")
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_overwritten_or_left_half_done(exported, tmp_path):
     module, folder = exported
     with pytest.raises(FileExistsError, match="exists already"):
@@ -216,7 +250,7 @@ def test_stablehlo_runs_in_jax(exported, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter:UserWarning")
 def test_tflite_runs_in_its_interpreter(exported, tmp_path):
     module, _ = exported
-    path = str(tmp_path / "m.tflite")
+    path = str(tmp_path / "new" / "m.tflite")
     tflite.write(module, path, batch_size=3)
     with pytest.raises(FileExistsError, match="exists already"):
         tflite.write(module, path, batch_size=3)

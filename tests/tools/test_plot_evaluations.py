@@ -227,6 +227,12 @@ def test_clips_of_no_checkpoint_are_counted(tmp_path, capsys):
     assert "without a step skipped" in capsys.readouterr().out
 
 
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "a", [GOOD])
+    assert read("~/a") == [GOOD]
+
+
 def test_nothing_to_plot(tmp_path):
     no_rows = write(tmp_path / "no_rows", [])
     level = write(tmp_path / "one_level", [row(FID, 1.0, truncation=0.5)])

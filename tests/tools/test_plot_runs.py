@@ -39,6 +39,14 @@ def test_runs_are_drawn(tmp_path):
         assert (np.abs(pixels.astype(int) - colour).sum(-1) < 9).any()
 
 
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "a", [3.0, 2.0])
+    result = run("--run=first=~/a", "--output=~/runs.png")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "runs.png").is_file()
+
+
 def test_errors(tmp_path):
     write(tmp_path / "a", [1.0])
     for flags, message in (
