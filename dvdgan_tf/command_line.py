@@ -48,6 +48,12 @@ def check(argv, example):
         fail(f"Name a configuration, such as --gin_file={example}.", 2)
     if not FLAGS.workdir:
         fail("Name the run's folder, such as --workdir=runs/demo.", 2)
+    if "://" in FLAGS.workdir:
+        fail(
+            "--workdir must be a folder of a mounted file system. Received: "
+            f"--workdir={FLAGS.workdir}",
+            2,
+        )
 
 
 @contextlib.contextmanager
@@ -82,6 +88,11 @@ def parse_flags(argv):
         return FLAGS(argv)
     except flags.Error as error:
         fail(f"{' '.join(str(error).split())}; see --help.", 2)
+
+
+def folder(path):
+    """The absolute path of a folder, so that it is taken for nothing else."""
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def truncations(text):

@@ -65,8 +65,8 @@ def of_run(path):
 
     Returns:
         {parameter of `Trainer` or `train`: value}; the frames per second at
-        which the run shows its samples; and how clips are made square, "crop"
-        or "squash".
+        which the run shows its samples; how clips are made square, "crop"
+        or "squash"; and the stride at which frames are taken.
 
     Raises:
         ValueError: it cannot be read, in one sentence.
@@ -77,7 +77,9 @@ def of_run(path):
     # A reference, since bindings are resolved to what is not registered.
     grid = gin.query_parameter("train.sample_grid").selector
     fps = float(gin.query_parameter(f"{grid}.fps"))
-    return bindings, fps, gin.get_bindings("TfdsVideos").get("fit", "crop")
+    source = gin.get_bindings("TfdsVideos")
+    fit, stride = source.get("fit", "crop"), source.get("frame_stride", 1)
+    return bindings, fps, fit, stride
 
 
 def _check_macros(text):

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import tempfile
 
-from dvdgan_tf.command_line import fail, sentences, truncations
+from dvdgan_tf.command_line import fail, folder, sentences, truncations
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -26,7 +26,9 @@ def main(arguments=None):
 def parse(arguments):
     """The options, of a list of arguments or of the command line."""
     parser = argparse.ArgumentParser(
-        "python -m dvdgan_tf.demo", description=__doc__.split("\n")[0]
+        "python -m dvdgan_tf.demo",
+        description=__doc__.split("\n")[0],
+        allow_abbrev=False,
     )
     parser.error = lambda message: fail(f"{message}; see --help.", 2)
     add = parser.add_argument
@@ -34,7 +36,7 @@ def parse(arguments):
         "--module",
         help='An exported module, its archive, a URL, or "demo", the default.',
     )
-    add("--workdir", help="A run's folder, instead of a module.")
+    add("--workdir", type=folder, help="A run's folder, instead of a module.")
     add("--step", type=int, help="Of the run's checkpoint; default: newest.")
     add(
         "--truncations",
@@ -76,6 +78,11 @@ def _check(options):
     """Raises ValueError for an option that is out of its range."""
     if options.module and options.workdir:
         raise ValueError("Name either a --module or a --workdir, not both.")
+    if options.step is not None and not options.workdir:
+        raise ValueError(
+            "--step is of a run's checkpoint; name the run's --workdir. "
+            f"Received: --step={options.step}"
+        )
     ranges = dict(
         port=(0, 65535),
         max_clips=(2, 64),

@@ -107,8 +107,14 @@ def _model(options):
     given = model.facts["conditioning_frames"]
     if not (given and options.frames):
         return model, None
-    size, fit = model.facts["resolution"], model.facts["fit"]
-    return model, first_frames(options.frames, given, size, fit)
+    facts = model.facts
+    return model, first_frames(
+        options.frames,
+        given,
+        facts["resolution"],
+        facts["fit"],
+        facts["frame_stride"],
+    )
 
 
 def _rows(workdir, step):

@@ -8,7 +8,7 @@ Exit codes: 0 when finished; 2 for what the user can mend; 1 when it fails.
 import argparse
 import os
 
-from dvdgan_tf.command_line import fail, sentences
+from dvdgan_tf.command_line import fail, folder, sentences
 
 
 def main(arguments=None):
@@ -21,12 +21,14 @@ def main(arguments=None):
 def parse(arguments):
     """The options, of a list of arguments or of the command line."""
     parser = argparse.ArgumentParser(
-        "python -m dvdgan_tf.sample", description=__doc__.split("\n")[0]
+        "python -m dvdgan_tf.sample",
+        description=__doc__.split("\n")[0],
+        allow_abbrev=False,
     )
     parser.error = lambda message: fail(f"{message}; see --help.", 2)
     add = parser.add_argument
     add("--module", help='An exported module, its archive, a URL, or "demo".')
-    add("--workdir", help="A run's folder, instead of a module.")
+    add("--workdir", type=folder, help="A run's folder, instead of a module.")
     add("--step", type=int, help="Of the run's checkpoint; default: newest.")
     add("--output", default="samples", help="Folder to make.")
     add("--classes", help="Names or ids, with commas; all by default.")
@@ -58,6 +60,11 @@ def run(options):
     """Samples what the options say."""
     if (options.module is None) == (options.workdir is None):
         raise ValueError("Name either a --module, such as demo, or a --workdir")
+    if options.step is not None and options.module:
+        raise ValueError(
+            "--step is of a run's checkpoint; an exported --module is of one. "
+            f"Received: --step={options.step}"
+        )
     from dvdgan_tf.sampling.files import ClipWriter
     from dvdgan_tf.sampling.loading import load
 
@@ -66,7 +73,7 @@ def run(options):
     model = load(options.module or options.workdir, options.step, (level,))
     clips = chosen(model, options)
     first = next(clips)
-    fps = options.fps or model.facts["fps"]
+    fps = model.facts["fps"] if options.fps is None else options.fps
     writer = ClipWriter(output, options.formats.split(","), fps)
     write(model, writer, first, clips, options.count)
     still, moving = writer.close()
@@ -102,7 +109,7 @@ def chosen(model, options):
             )
         yield from _continuations(model, options, shared)
         return
-    if options.frames or options.num_frames:
+    if options.frames or options.num_frames is not None:
         raise ValueError(
             "--frames and --num_frames are for models of frame prediction."
         )
@@ -137,6 +144,7 @@ def _continuations(model, options, shared):
         model.facts["conditioning_frames"],
         model.facts["resolution"],
         model.facts["fit"],
+        model.facts["frame_stride"],
     )
     # One class for all: a list would be one for each clip.
     label = class_ids(shared.pop("classes") or [0], model.class_names)[0]

@@ -23,6 +23,7 @@ class Module:
             "truncation_levels": [0.5, 1.0],
             "fps": 8.0,
             "fit": "crop",
+            "frame_stride": 2,
         }
         self.given = given
         self.batches = []

@@ -113,6 +113,10 @@ def test_the_interpolation(command, tmp_path):
         (["--module=demo", "--formats=avi"], "Formats are mp4"),
         (["--module=demo", "--count=0"], "count must be at least 1"),
         (["--module=demo", "--fps=0.01"], "fps must be from"),
+        (["--module=demo", "--fps=0"], "fps must be from"),
+        (["--module=demo", "--num_frames=0"], "of frame prediction"),
+        (["--module=demo", "--step=5"], "--step is of a run's checkpoint"),
+        (["--mod=demo"], "unrecognized arguments"),
         (["--module=demo", "--frames=x.mp4"], "of frame prediction"),
         (["--module=demo", "--count=some"], "invalid int value"),
         (["--module=demo", "--output=FULL"], "not empty"),
@@ -197,3 +201,23 @@ def test_the_frames_of_a_video(tmp_path):
     assert whole[:, :, :3].mean() < 10 and whole[:, :, 6:10].mean() > 190
     with pytest.raises(ValueError, match="has 6 frames; this model continues"):
         first_frames(str(path), 7, 16, "crop")
+
+
+def test_every_nth_frame_of_a_video(tmp_path):
+    path = str(tmp_path / "v.mp4")
+    video = np.full([7, 32, 32, 3], 30, np.uint8)
+    video += 30 * np.arange(7, dtype=np.uint8)[:, None, None, None]
+    video_io.write_mp4(path, video, 12)
+    frames = first_frames(path, 3, 32, "crop", stride=3)
+    means = frames.mean((1, 2, 3))
+    np.testing.assert_allclose(means, [30, 120, 210], atol=5)
+    with pytest.raises(ValueError, match=r"3 at a stride of 4: 9\."):
+        first_frames(path, 3, 32, "crop", stride=4)
+
+
+def test_a_folder_called_demo_is_no_packaged_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    options = sample.parse(["--workdir=demo"])
+    with pytest.raises(FileNotFoundError, match="neither a run's folder"):
+        sample.run(options)

@@ -92,6 +92,8 @@ def test_mistakes(run, args, words):
 def test_workdir_is_needed(run):
     code, sentence = run(DEMO, workdir=False)
     assert code == 2 and "--workdir=" in sentence
+    code, sentence = run(DEMO, "--workdir=gs://bucket/run", workdir=False)
+    assert code == 2 and "must be a folder of a mounted file" in sentence
 
 
 def test_missing_scikit_learn(run, monkeypatch):

@@ -33,6 +33,7 @@ class RunConfig(NamedTuple):
         class_names: of the generator's classes.
         fps: frames per second at which the run shows its samples.
         fit: how its clips are made square, "crop" or "squash".
+        frame_stride: it takes every n-th frame of a video.
         bindings: {parameter of `Trainer` or `train`: value}.
     """
 
@@ -42,6 +43,7 @@ class RunConfig(NamedTuple):
     class_names: list
     fps: float
     fit: str
+    frame_stride: int
     bindings: dict
 
 
@@ -73,9 +75,11 @@ def read_run(workdir, step=None):
             f"There is no checkpoint of step {step} in {workdir}/ckpt; there "
             f"are {', '.join(map(str, found))}."
         )
-    bindings, fps, fit = config.of_run(own)
+    bindings, fps, fit, stride = config.of_run(own)
     names = _class_names(workdir, bindings)
-    return RunConfig(workdir, step, found[step], names, fps, fit, bindings)
+    return RunConfig(
+        workdir, step, found[step], names, fps, fit, stride, bindings
+    )
 
 
 def _class_names(workdir, bindings):
@@ -211,5 +215,6 @@ def metadata(run, network, truncations, standing_batches):
         "step": run.step,
         "fps": run.fps,
         "fit": run.fit,
+        "frame_stride": run.frame_stride,
         "parameters": sum(int(tf.size(v)) for v in network.trainable_variables),
     }

@@ -78,7 +78,9 @@ class Answers:
             if video is None:
                 raise ValueError("Choose a video to continue first.")
             name = os.path.basename(video)
-            frames = first_frames(video, given, size, facts["fit"])
+            frames = first_frames(
+                video, given, size, facts["fit"], facts["frame_stride"]
+            )
         made = clips.make(self.model, chosen, frames)
         seconds = time.monotonic() - start
         length = made.shape[1]

@@ -79,8 +79,8 @@ def python(source, settings, facts, file=None):
     loaded = f"model = dvdgan_tf.load({', '.join(load)})"
     classes = list(settings.classes) or None
     if file is not None:
-        size, fit = facts["resolution"], facts["fit"]
-        first = f"{file!r}, {facts['conditioning_frames']}, {size}, {fit!r}"
+        names = ("conditioning_frames", "resolution", "fit", "frame_stride")
+        first = ", ".join([repr(file), *(repr(facts[name]) for name in names)])
         lines[1:1] = ["from dvdgan_tf.sampling.conditions import first_frames"]
         lines += [loaded, f"frames = first_frames({first})"]
         name, arguments = (

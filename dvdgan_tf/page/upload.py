@@ -23,7 +23,7 @@ _TIME_LIMIT_S = 60
 _MEMORY_BYTES = 8 << 30
 
 
-def first_frames(path, count, resolution, fit):
+def first_frames(path, count, resolution, fit, stride=1):
     """As `sampling.conditions.first_frames`, at a distance.
 
     Args:
@@ -31,6 +31,7 @@ def first_frames(path, count, resolution, fit):
         count: how many frames.
         resolution: height and width.
         fit: "crop" or "squash".
+        stride: every n-th frame is taken.
 
     Returns:
         uint8 [count, resolution, resolution, 3]
@@ -40,7 +41,7 @@ def first_frames(path, count, resolution, fit):
     """
     root = os.path.dirname(os.path.dirname(dvdgan_tf.__file__))
     paths = [root, os.environ.get("PYTHONPATH", "")]
-    words = map(str, (path, count, resolution, fit))
+    words = map(str, (path, count, resolution, fit, stride))
     name = os.path.basename(path)
     try:
         result = subprocess.run(
@@ -68,14 +69,16 @@ def first_frames(path, count, resolution, fit):
     return np.frombuffer(result.stdout, np.uint8).reshape(shape)
 
 
-def main(path, count, resolution, fit):
+def main(path, count, resolution, fit, stride):
     """Reads in this process; all arguments are texts."""
     from dvdgan_tf.sampling import conditions
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     try:
-        frames = conditions.first_frames(path, int(count), int(resolution), fit)
+        frames = conditions.first_frames(
+            path, int(count), int(resolution), fit, int(stride)
+        )
     except (ValueError, OSError) as error:
         print(f"{error}", file=sys.stderr)
         sys.exit(2)

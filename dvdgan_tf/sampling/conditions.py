@@ -7,7 +7,7 @@ import numpy as np
 from dvdgan_tf import video_reading
 
 
-def first_frames(path, count, resolution, fit):
+def first_frames(path, count, resolution, fit, stride=1):
     """Reads frames as training sees them.
 
     Args:
@@ -15,6 +15,7 @@ def first_frames(path, count, resolution, fit):
         count: how many frames.
         resolution: height and width.
         fit: "crop", the square in the middle; or "squash", all of the frame.
+        stride: every n-th frame is taken, from the first.
 
     Returns:
         uint8 [count, resolution, resolution, 3]
@@ -31,11 +32,15 @@ def first_frames(path, count, resolution, fit):
         return tuple(max(resolution, round(edge * scale)) for edge in size)
 
     frames = video_reading.read_frames(path, target)
-    frames = list(itertools.islice(frames, count))
-    if len(frames) < count:
+    end = (count - 1) * stride + 1
+    frames = list(itertools.islice(frames, end))
+    if len(frames) < end:
+        every = f" at a stride of {stride}: {end}" if stride > 1 else ""
         raise ValueError(
-            f"{path} has {len(frames)} frames; this model continues {count}."
+            f"{path} has {len(frames)} frames; this model continues "
+            f"{count}{every}."
         )
+    frames = frames[::stride]
     height, width = frames[0].shape[:2]
     top, left = (height - resolution) // 2, (width - resolution) // 2
     square = np.s_[top : top + resolution, left : left + resolution]

@@ -23,7 +23,7 @@ class Model:
     Attributes:
         facts: dict, what the module says of itself: resolution, num_frames,
             conditioning_frames, z_dim, num_classes, truncation_levels, step,
-            fps, fit.
+            fps, fit, frame_stride.
         class_names: in the order of the ids.
 
     Raises:
@@ -35,13 +35,15 @@ class Model:
 
     def __init__(self, module):
         try:
-            self.facts = json.loads(module.metadata().numpy())
+            facts = json.loads(module.metadata().numpy())
             self.class_names = json.loads(module.class_names().numpy())
         except (AttributeError, ValueError) as error:
             raise ValueError(
                 "This SavedModel is no module of dvdgan_tf: it has no "
                 "metadata() and class_names()."
             ) from error
+        # What older modules do not say.
+        self.facts = {"fit": "crop", "frame_stride": 1, **facts}
         self._module = module
 
     def sample(self, classes=None, count=1, seed=0, truncation=None):

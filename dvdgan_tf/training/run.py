@@ -67,6 +67,9 @@ class Run:
         if resumed:
             _check_class_names(self._path("classes.json"), class_names)
             path = self.checkpoints.restore()
+            # Configuration, though standing statistics make it a variable.
+            for norm in self.trainer.generator.batch_norms():
+                norm.momentum.assign(norm.initial_momentum)
             self.say(f"Resumed from {path} at step {self.step}.")
         if not self.is_chief:
             return

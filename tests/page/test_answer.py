@@ -91,7 +91,7 @@ def test_a_video_is_continued(predictions, tmp_path):
     with pytest.raises(ValueError, match="Choose a video"):
         predictions.to(values)
     answer = predictions.to(values, path)
-    frames = first_frames(path, 2, 4, "crop")
+    frames = first_frames(path, 2, 4, "crop", 2)
     expected = predictions.model.predict(
         np.stack([frames] * 3), 7, ["walk"], 1, 1
     )

@@ -1,5 +1,6 @@
 """The code that the page shows makes the clips that it shows."""
 
+import os
 import shlex
 
 import numpy as np
@@ -49,7 +50,8 @@ def test_of_prediction(predictions, classes, monkeypatch, tmp_path):
     videos.write("a b.mkv", videos.moving_square())
     model = predictions.model
     chosen = Settings(classes, 5, 3, 0.7, num_frames=9)
-    expected = clips.make(model, chosen, first_frames("a b.mkv", 2, 4, "crop"))
+    frames = first_frames("a b.mkv", 2, 4, "crop", 2)
+    expected = clips.make(model, chosen, frames)
     read = options(recipe.command(Source("made"), chosen, "a b.mkv"))
     shown = [clip for clip, _ in sample.chosen(model, read)]
     np.testing.assert_array_equal(shown, expected)
@@ -61,7 +63,8 @@ def test_of_prediction(predictions, classes, monkeypatch, tmp_path):
 
 def test_of_a_run(answers, monkeypatch):
     read = options(recipe.command(RUN, CHOICES[0]))
-    assert (read.module, read.workdir, read.step) == (None, RUN.name, 600)
+    workdir = os.path.abspath(RUN.name)
+    assert (read.module, read.workdir, read.step) == (None, workdir, 600)
     # The command would take statistics of 0.7; the page's lie between two.
     assert recipe.command(RUN, CHOICES[1]) is None
     loaded = []

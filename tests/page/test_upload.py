@@ -20,9 +20,9 @@ def video(tmp_path_factory):
 
 @pytest.mark.parametrize("fit", ["crop", "squash"])
 def test_frames_are_those_of_the_command_line(video, fit):
-    frames = upload.first_frames(video, 5, 16, fit)
+    frames = upload.first_frames(video, 5, 16, fit, 2)
     np.testing.assert_array_equal(
-        frames, conditions.first_frames(video, 5, 16, fit)
+        frames, conditions.first_frames(video, 5, 16, fit, 2)
     )
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from training import tiny
 
 from dvdgan_tf.config import one_line
-from dvdgan_tf.training.run import NonFiniteError
+from dvdgan_tf.training.run import NonFiniteError, Run
 from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.trainer import METRICS
 
@@ -226,3 +226,15 @@ def test_two_replicas(tmp_path, trainer):
     for name, value in tiny.values(made[0]).items():
         now = trainer.variables()[name].numpy()
         np.testing.assert_array_equal(now, value, err_msg=name)
+
+
+def test_momentum_is_configuration_also_where_it_resumes(tmp_path, trainer):
+    norms = trainer.generator.batch_norms()
+    first = Run(trainer, str(tmp_path), 1, None)
+    first.start(("a",), "CH = 2")
+    for norm in norms:
+        norm.momentum.assign(0.5)
+    first.checkpoints.save(0)
+    Run(trainer, str(tmp_path), 1, None).start(("a",), "CH = 2")
+    for norm in norms:
+        assert norm.momentum.numpy() == np.float32(0.9)
