@@ -3,9 +3,9 @@
     python run_step.py --export_dir=export --batches=export/batches.npz \
         --steps=100 --save=state.npz --log=metrics.jsonl
 
-Needs JAX, NumPy and the two files beside it, jax_module.py and matmul_rate.py;
-no TensorFlow and nothing else of this project. The last line of its output is
-one JSON object of measurements.
+Needs JAX, NumPy and the files beside it, jax_module.py, matmul_rate.py and
+npz_file.py; no TensorFlow and nothing else of this project. The last line of
+its output is one JSON object of measurements.
 """
 
 import argparse
@@ -13,12 +13,11 @@ import json
 import os
 import sys
 import time
-import zipfile
-import zlib
 
 import jax
 import numpy as np
 from jax_module import Module, read_manifest
+from npz_file import read_npz
 
 SAMPLER_CALLS = 10
 
@@ -103,25 +102,6 @@ def _parse_arguments():
     if args.steps and not args.batches:
         parser.error("--steps needs clips, --batches")
     return args
-
-
-def read_npz(path):
-    """Reads all arrays of an NPZ file, {name: array}."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no file {path}.") from error
-    except (
-        ValueError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(
-            f"{path} is no NPZ file of plain arrays ({error})."
-        ) from error
 
 
 def load_state(args, manifest):

@@ -1,11 +1,10 @@
 """Reads a state that tools/run_step.py saved, and checks it."""
 
 import os
-import zipfile
-import zlib
 
 import numpy as np
 import tensorflow as tf
+from npz_file import read_npz
 
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 
@@ -38,25 +37,6 @@ def import_state(trainer, path, workdir):
     for name, variable in variables.items():
         variable.assign(state[name])
     return checkpoints.save(step)
-
-
-def read_npz(path):
-    """Reads all arrays of an NPZ file, {name: array}."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no file {path}.") from error
-    except (
-        ValueError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(
-            f"{path} is no NPZ file of plain arrays ({error})."
-        ) from error
 
 
 def check(path, state, variables):
