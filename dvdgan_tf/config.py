@@ -19,7 +19,8 @@ import dvdgan_tf.layers.tsru
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
 import dvdgan_tf.training.loop
-import dvdgan_tf.training.prediction_grid  # noqa: F401
+import dvdgan_tf.training.prediction_grid
+import dvdgan_tf.training.trainer  # noqa: F401
 
 
 def parse(files, bindings):
@@ -55,6 +56,12 @@ def parse(files, bindings):
             f"it includes: {message}, line {line}."
         ) from error
     _check_macros(gin.config_str())
+
+
+def shards():
+    """How many shards of a batch `Trainer` computes side by side."""
+    bindings = gin.get_bindings("Trainer")
+    return 1 if bindings.get("jit_compile") else bindings.get("shards", 1)
 
 
 def of_run(path):

@@ -29,10 +29,11 @@ def main(argv):
     from dvdgan_tf.data import pipeline
     from dvdgan_tf.training import loop
     from dvdgan_tf.training.run import NonFiniteError
-    from dvdgan_tf.training.strategies import make_strategy
+    from dvdgan_tf.training.strategies import make_strategy, share_cores
 
     with sentences("the same command goes on"):
         config.parse(FLAGS.gin_file, FLAGS.gin_param)
+        share_cores(config.shards())
         strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
         try:
             workdir = os.path.expanduser(FLAGS.workdir)

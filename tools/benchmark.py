@@ -28,7 +28,7 @@ from absl import app, flags, logging
 
 from dvdgan_tf import config
 from dvdgan_tf.training import loop
-from dvdgan_tf.training.strategies import make_strategy
+from dvdgan_tf.training.strategies import make_strategy, share_cores
 from dvdgan_tf.training.summaries import count_parameters
 
 FLAGS = flags.FLAGS
@@ -134,6 +134,8 @@ def set_up():
     if FLAGS.threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
         tf.config.threading.set_inter_op_parallelism_threads(FLAGS.threads)
+    else:
+        share_cores(config.shards())
     if FLAGS.replicas == 1:
         return make_strategy("one_device")
     return tf.distribute.MirroredStrategy(machine.devices(FLAGS.replicas))

@@ -17,7 +17,6 @@ from tensorflow.compiler.mlir.stablehlo import stablehlo
 import dvdgan_tf
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.exporting.stablehlo import only_stablehlo
-from dvdgan_tf.training.trainer import METRICS
 
 # The oldest that StableHLO still reads: any JAX of today runs the modules.
 STABLEHLO_VERSION = stablehlo.get_minimum_version()
@@ -69,7 +68,7 @@ def export(trainer, output, fresh, sample_batch=2):
     np.savez(os.path.join(output, "state.npz"), **values)
     return {
         "format": 1,
-        "metrics": list(METRICS),
+        "metrics": list(trainer.metrics),
         "num_classes": trainer.generator.num_classes,
         "flop_per_step": flops.count(trainer).step,
         "state": [

@@ -12,6 +12,7 @@ all replicas, not over time, so that nothing leaks from frame to frame.
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.layers.segments import shard
 from dvdgan_tf.layers.spectral import SpectralDense
 
 
@@ -26,7 +27,8 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        inputs: [B, T, H, W, C].
+        inputs: [B, T, H, W, C]; `affine` also takes its shards (see
+            `segments`).
         condition: [B, D].
         training: normalise by the statistics of the batch and update the
             moving ones, or normalise by the moving ones.
@@ -83,7 +85,8 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
     def affine(self, inputs, condition, training):
         """What `scale_and_shift` needs, twice [B, T, C], float32.
 
-        Updates the moving statistics if `training`.
+        Both are in as many shards as `inputs`. Updates the moving statistics
+        if `training`.
         """
         mean, variance = self._statistics(inputs, training)
         gain, bias = (
@@ -94,7 +97,8 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
         )
         scale = (1.0 + gain)[:, None] * tf.math.rsqrt(variance + self.epsilon)
         shift = bias[:, None] - mean * scale
-        return scale, shift
+        shards = len(inputs) if isinstance(inputs, list) else 1
+        return shard(scale, shards), shard(shift, shards)
 
     def _statistics(self, inputs, training):
         """Mean and variance [T, C], float32."""
@@ -134,7 +138,10 @@ def scale_and_shift(inputs, scale, shift):
 
 def _moments(inputs):
     """Mean and variance [T, C], float32, of [B, T, H, W, C] on all replicas."""
-    mean, variance = _local_moments(inputs)
+    if isinstance(inputs, list):
+        mean, variance = _moments_of_shards(inputs)
+    else:
+        mean, variance = _local_moments(inputs)
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return mean, variance
@@ -144,6 +151,15 @@ def _moments(inputs):
     mean, mean_square = tf.unstack(moments)
     # Rounding can bring the variance of a constant channel below zero.
     return mean, tf.maximum(mean_square - tf.square(mean), 0.0)
+
+
+def _moments_of_shards(shards):
+    """As `_local_moments`, of a batch in equal shards."""
+    means, variances = zip(*map(_local_moments, shards), strict=True)
+    mean = tf.add_n(means) / len(shards)
+    # The variance within the shards and that between them.
+    between = [tf.math.squared_difference(m, mean) for m in means]
+    return mean, tf.add_n([*variances, *between]) / len(shards)
 
 
 @tf.custom_gradient

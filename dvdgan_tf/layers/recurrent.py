@@ -54,16 +54,17 @@ class RecurrentUnit(SpectralLayer):
         """
         *states, (input_kernel, *weights, bias) = args
         from_inputs = convolve(inputs, input_kernel) + bias
-        first = from_inputs[:, 0]
-        if states:
-            state = self.step(first, states[0], weights)
-        else:
-            state = self.first_step(first, weights)
+
+        def step(frame, state):
+            if state is None:
+                return self.first_step(frame, weights)
+            return self.step(frame, state, weights)
+
         run = _unrolled if self.unroll else _looped
         return run(
-            lambda frame, state: self.step(frame, state, weights),
+            step,
             from_inputs,
-            state,
+            states[0] if states else None,
             num_frames or inputs.shape[1],
         )
 
@@ -135,23 +136,26 @@ class ConvGRU(RecurrentUnit):
 
 
 def _unrolled(step, from_inputs, state, num_frames):
-    """All states, [B, T, H, W, C], from the first."""
+    """All states, [B, T, H, W, C], from h0, which may be None for 0."""
+    # Not sliced: the gradient of a slice is as large as the whole.
     frames = tf.unstack(from_inputs, axis=1)
     if len(frames) == 1:
         frames = frames * num_frames
-    states = [state]
-    for frame in frames[1:]:
-        states.append(step(frame, states[-1]))
+    states = []
+    for frame in frames:
+        state = step(frame, state)
+        states.append(state)
     return tf.stack(states, axis=1)
 
 
 def _looped(step, from_inputs, state, num_frames):
     """As `_unrolled`, with one step in the graph."""
+    frame = from_inputs[:, 0]
+    state = step(frame, state)
     if num_frames == 1:
         # XLA refuses the gradient of a loop that never runs.
         return state[:, None]
     is_constant = from_inputs.shape[1] == 1
-    frame = from_inputs[:, 0]
     if not is_constant:
         # Not sliced: the gradient of a slice is as large as the whole.
         frames = tf.TensorArray(

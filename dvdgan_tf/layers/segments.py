@@ -5,12 +5,44 @@ What passes from one segment to the next is kept. What is inside is kept, too,
 recomputed for the gradient, or exists for one part of the batch at a time.
 None of this changes a result: batch norm takes its statistics between the
 segments, of the whole batch, and weights are normalised outside of them.
+
+A batch may also be in shards: a list of tensors [B / shards, ...], whose
+segments depend on nothing of each other. On a CPU they run side by side, one
+per thread, where the small operations of a narrow network gain little from
+several threads each.
 """
+
+import functools
 
 import tensorflow as tf
 
 # Into how many parts frames are divided at most where they are recomputed.
 _MOST_PARTS = 8
+
+
+def shard(x, shards):
+    """Splits [B, ...] into a list of shards; with one, x stays as it is."""
+    return tf.split(x, shards) if shards > 1 else x
+
+
+def for_shards(function, *examples):
+    """Calls a function with each shard of its arguments.
+
+    Args:
+        function: takes tensors [B, ...] and returns one.
+        *examples: tensors, or lists of as many shards each.
+
+    Returns:
+        What `function` returns, or a list of it.
+    """
+    if not isinstance(examples[0], list):
+        return function(*examples)
+    return [function(*shards) for shards in zip(*examples, strict=True)]
+
+
+def join(x):
+    """[B, ...] from a tensor, or from its shards."""
+    return tf.concat(x, 0) if isinstance(x, list) else x
 
 
 def run_segment(function, examples, parameters, recompute=False, parts=1):
@@ -20,7 +52,8 @@ def run_segment(function, examples, parameters, recompute=False, parts=1):
         function: of `examples` and `parameters` only; whatever it needs a
             gradient for must be among them. It returns one tensor [B, ...]
             of the type of the first example.
-        examples: tensors [B, ...], where `parts` > 1 of static shape.
+        examples: tensors [B, ...], where `parts` > 1 of static shape, or
+            all of them in shards.
         parameters: tensors, nested as `function` takes them.
         recompute: whether the gradient evaluates `function` again instead of
             keeping what is inside.
@@ -28,8 +61,11 @@ def run_segment(function, examples, parameters, recompute=False, parts=1):
             the other; more than one implies `recompute`.
 
     Returns:
-        A tensor [B, ...].
+        A tensor [B, ...], or its shards.
     """
+    if isinstance(examples[0], list):
+        run = functools.partial(run_segment, recompute=recompute, parts=parts)
+        return for_shards(lambda *x: run(function, x, parameters), *examples)
     if parts > 1:
         return _in_parts(function, examples, parameters, parts)
     if not recompute:
@@ -49,14 +85,19 @@ def run_segment_of_frames(
         function: as in `run_segment`, of [B T, ...]: of frames, whatever clip
             they are from.
         examples: tensors [B, T, ...], where `recompute` or `parts` > 1 of
-            static shape.
+            static shape, or all of them in shards.
         parameters: as in `run_segment`.
         recompute: as in `run_segment`.
         parts: as in `run_segment`.
 
     Returns:
-        A tensor [B, T, ...].
+        A tensor [B, T, ...], or its shards.
     """
+    if isinstance(examples[0], list):
+        run = functools.partial(
+            run_segment_of_frames, recompute=recompute, parts=parts
+        )
+        return for_shards(lambda *x: run(function, x, parameters), *examples)
     batch, frames = examples[0].shape[:2]
     if recompute and batch is not None:
         parts *= _parts_of(batch * frames // parts)

@@ -1,10 +1,12 @@
 """The frame encoder of DVD-GAN-FP: initial states from given frames."""
 
+import functools
+
 import gin
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.layers.segments import run_segment
+from dvdgan_tf.layers.segments import for_shards, run_segment
 from dvdgan_tf.layers.spectral import SpectralConv
 from dvdgan_tf.networks.blocks import DBlock
 from dvdgan_tf.networks.widths import (
@@ -37,13 +39,15 @@ class FrameEncoder(keras.layers.Layer):
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        frames: [B, C, resolution, resolution, 3] in [-1, 1].
+        frames: [B, C, resolution, resolution, 3] in [-1, 1], or its shards
+            (see `segments`).
         training: whether to run the power iterations.
         recompute: see `segments`.
         parts: see `segments`.
 
     Returns:
-        h0 of each unit, a list of [B, H, W, state width], from 4x4 up.
+        h0 of each unit, a list of [B, H, W, state width], from 4x4 up; each
+        in as many shards as `frames`.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -103,7 +107,7 @@ class FrameEncoder(keras.layers.Layer):
 
     def call(self, frames, training=False, recompute=False, parts=1):
         memory = dict(recompute=recompute, parts=parts)
-        x = tf.cast(frames, self.compute_dtype)
+        x = for_shards(lambda x: tf.cast(x, self.compute_dtype), frames)
         maps = []
         for block in self.blocks:
             x = run_segment(
@@ -111,7 +115,14 @@ class FrameEncoder(keras.layers.Layer):
             )
             maps.append(x)
         return [
-            self._fuse(x, fusion, fusion.parameters(training))
+            for_shards(
+                functools.partial(
+                    self._fuse,
+                    fusion=fusion,
+                    parameters=fusion.parameters(training),
+                ),
+                x,
+            )
             for x, fusion in zip(_used(maps), self.fusions, strict=True)
         ]
 

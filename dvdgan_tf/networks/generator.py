@@ -15,9 +15,12 @@ from dvdgan_tf.layers.orthogonal import Orthogonal
 from dvdgan_tf.layers.recurrent import ConvGRU
 from dvdgan_tf.layers.resampling import METHODS
 from dvdgan_tf.layers.segments import (
+    for_shards,
+    join,
     run_recurrence,
     run_segment,
     run_segment_of_frames,
+    shard,
 )
 from dvdgan_tf.layers.spectral import SpectralConv, SpectralDense
 from dvdgan_tf.networks.blocks import GBlock
@@ -74,6 +77,9 @@ class Generator(keras.Model):
             of the whole batch.
         frames: the given frames, [B, C, resolution, resolution, 3] in
             [-1, 1], where C > 0.
+        shards: equal shards of the batch that are computed side by side, to
+            keep several cores busy (see `segments`). Batch norm's statistics
+            are those of the whole batch.
 
     Attributes:
         generated_frames: T - C.
@@ -228,20 +234,21 @@ class Generator(keras.Model):
         self.head.build(shape)
         self.built = True
 
-    def call(self, z, y, training=False, parts=1, frames=None):
+    def call(self, z, y, training=False, parts=1, frames=None, shards=1):
         condition = self.condition(z, y)
         recompute = self.recompute and training
         memory = dict(recompute=recompute, parts=parts)
         run_frames = functools.partial(run_segment_of_frames, **memory)
         x = self.seed.apply(condition, self.seed.parameters(training))
-        x = tf.reshape(x, [-1, 1, 4, 4, self.widths[0]])
-        states = self._initial_states(frames, training, **memory)
-        for (recurrent, block, block_up, *attention), state in zip(
-            self.groups, states, strict=True
+        x = shard(tf.reshape(x, [-1, 1, 4, 4, self.widths[0]]), shards)
+        states = self._initial_states(frames, shards, training, **memory)
+        for i, ((recurrent, block, block_up, *attention), state) in enumerate(
+            zip(self.groups, states, strict=True)
         ):
             weights = recurrent.parameters(training)
-            if recompute and x.shape[1] > 1:
-                state = state or (tf.zeros_like(x[:, 0]),)
+            # The first unit's input is one frame, that of all its steps.
+            if recompute and i > 0 and self.generated_frames > 1:
+                state = state or (for_shards(_zero_state, x),)
                 steps = functools.partial(run_recurrence, recurrent.apply)
                 x = run_segment(steps, (x, *state), weights, parts=parts)
             else:
@@ -256,10 +263,10 @@ class Generator(keras.Model):
                 x = run_segment(layer.apply, (x,), weights, **memory)
         affine = self.head_norm.affine(x, condition, training)
         head = self.head.parameters(training)
-        x = run_frames(self._head, (x, *affine), head)
+        x = join(run_frames(self._head, (x, *affine), head))
         return tf.tanh(tf.cast(x, "float32"))
 
-    def _initial_states(self, frames, training, **memory):
+    def _initial_states(self, frames, shards, training, **memory):
         """For each group a tuple: of h0, or empty where it is 0."""
         given = 0 if frames is None else frames.shape[1]
         if given != self.conditioning_frames:
@@ -269,7 +276,9 @@ class Generator(keras.Model):
             )
         if not given:
             return [()] * len(self.groups)
-        states = self.frame_encoder(frames, training=training, **memory)
+        states = self.frame_encoder(
+            shard(frames, shards), training=training, **memory
+        )
         return [(state,) for state in states]
 
     def _head(self, x, scale, shift, parameters):
@@ -291,7 +300,9 @@ class Generator(keras.Model):
         inner = [norm for b in blocks for norm in (b.norm1, b.norm2)]
         return [*inner, self.head_norm]
 
-    def accumulate_standing_statistics(self, z, y, n, frames=None, parts=1):
+    def accumulate_standing_statistics(
+        self, z, y, n, frames=None, parts=1, shards=1
+    ):
         """Lets the n-th batch take part in the standing statistics [BigGAN].
 
         For sampling, the batch norm statistics are averaged over many
@@ -307,10 +318,16 @@ class Generator(keras.Model):
             n: number of this batch, float32 scalar, counted from 1.
             frames: the given frames, where there are any.
             parts: of the batch that segments evaluate one after the other.
+            shards: of the batch that are computed side by side.
         """
         for norm in self.batch_norms():
             norm.momentum.assign((n - 1.0) / n)
-        self(z, y, training=True, parts=parts, frames=frames)
+        self(z, y, training=True, parts=parts, frames=frames, shards=shards)
+
+
+def _zero_state(x):
+    """h0 = 0 for inputs [B, T, H, W, C]."""
+    return tf.zeros_like(x[:, 0])
 
 
 def _check_conditioning(conditioning_frames, num_frames):

@@ -9,6 +9,7 @@ Expectations are over the global batch: every function takes its size, so that
 sums over replicas are the losses themselves.
 """
 
+import gin
 import tensorflow as tf
 
 
@@ -41,6 +42,19 @@ def generator_hinge(fake_scores, global_batch_size):
         Scalar, float32.
     """
     return -tf.reduce_sum(fake_scores) / global_batch_size
+
+
+@gin.register
+class Hinge:
+    """Temporary."""
+
+    pairs = False
+    discriminator = staticmethod(discriminator_hinge)
+
+    @staticmethod
+    def generator(fake_scores, real_scores, global_batch_size):
+        """Temporary."""
+        return generator_hinge(tf.add_n(fake_scores), global_batch_size)
 
 
 def orthogonal_regularization(weights):

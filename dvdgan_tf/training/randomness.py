@@ -17,14 +17,16 @@ class Randomness:
         seed: an integer.
         batch_size: examples over all replicas.
         generator: for z_dim, generated_frames and num_classes.
+        extra_draws: further numbers that each real and each fake clip needs.
     """
 
-    def __init__(self, seed, batch_size, generator):
+    def __init__(self, seed, batch_size, generator, extra_draws=0):
         self.seed = seed
         self.batch_size = batch_size
         self.z_dim = generator.z_dim
         self.generated_frames = generator.generated_frames
         self.num_classes = generator.num_classes
+        self.extra_draws = extra_draws
         self.follow_labels(np.ones(self.num_classes))
 
     def follow_labels(self, counts):
@@ -51,18 +53,21 @@ class Randomness:
 
         Returns:
             z [b, z_dim], standard normal; y [b], int32 class ids; and twice
-            uniform noise [b, generated_frames + 2] in [0, 1), for real and
-            for fake videos: the first pick D_S's frames, the last two the
-            place of D_T's crop.
+            uniform noise [b, generated_frames + 2 + extra_draws] in [0, 1),
+            for real and for fake videos: the first pick D_S's frames, the
+            next two the place of D_T's crop, the others how the clip is
+            augmented.
         """
         key = threefry.threefry(
             threefry.words(self.seed), threefry.words(tf.cast(step, tf.int64))
         )
         update = threefry.words(tf.cast(update, tf.int64))
         key = threefry.threefry(key, update)
-        # One counter per example and pair of words: z, y, frames, crop. Runs
-        # go on with the same draws as long as new ones come last.
-        pairs = (-(-self.z_dim // 2), 1, self.generated_frames + 2)
+        # One counter per example and pair of words: z, y, frames, crop,
+        # augmentation. Runs go on with the same draws as long as new ones
+        # come last.
+        noise = self.generated_frames + 2 + self.extra_draws
+        pairs = (-(-self.z_dim // 2), 1, noise)
         position = np.arange(sum(pairs), dtype=np.uint32)
         bits0, bits1 = (
             tf.split(bits, pairs, axis=1)

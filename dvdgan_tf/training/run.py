@@ -14,7 +14,6 @@ from dvdgan_tf.training.summaries import (
     largest_spectral_weights,
     parameter_table,
 )
-from dvdgan_tf.training.trainer import METRICS
 
 
 class NonFiniteError(RuntimeError):
@@ -90,7 +89,7 @@ class Run:
 
         Args:
             first_step: the step before the first of them.
-            history: [steps, len(METRICS)], as `Trainer.run` returns.
+            history: [steps, len(trainer.metrics)], as `Trainer.run` returns.
             progress: a `Progress`.
 
         Raises:
@@ -98,7 +97,8 @@ class Run:
         """
         self._check_finite(first_step, history)
         rate = progress.advance(self.step)
-        values = dict(zip(METRICS, history.mean(0).tolist(), strict=True))
+        names = self.trainer.metrics
+        values = dict(zip(names, history.mean(0).tolist(), strict=True))
         losses = {
             short: values[f"loss/{name}"]
             for short, name in (
@@ -122,9 +122,10 @@ class Run:
         if len(bad):
             row, column = bad[0]
             good = self.checkpoints.latest()
+            name, value = self.trainer.metrics[column], history[row, column]
             raise NonFiniteError(
-                f"{METRICS[column]} is {history[row, column]} at step "
-                f"{first_step + row + 1}; the last good checkpoint is "
+                f"{name} is {value} at step {first_step + row + 1}; the last "
+                "good checkpoint is "
                 f"{good or 'missing: none was written yet'}. Nothing was "
                 "saved; lower the learning rates, use float32, or resume "
                 "with another Trainer.seed."

@@ -46,6 +46,29 @@ def make_strategy(name="auto", tpu=""):
     raise ValueError(f"There is no strategy {name!r}.")
 
 
+def share_cores(shards):
+    """Gives each of the shards that run side by side its share of the cores.
+
+    Where a batch is in one shard, or there is a GPU, TensorFlow's own
+    settings stay. To be called before anything starts TensorFlow's runtime.
+
+    Args:
+        shards: the trainer's, see `Trainer`.
+    """
+    if shards == 1 or tf.config.list_physical_devices("GPU"):
+        return
+    cores = len(os.sched_getaffinity(0))
+    try:
+        tf.config.threading.set_inter_op_parallelism_threads(min(shards, cores))
+        tf.config.threading.set_intra_op_parallelism_threads(
+            max(cores // shards, 1)
+        )
+    except RuntimeError:
+        # The runtime has started, in a program that trains for the second
+        # time: it keeps its threads, which costs time and changes no result.
+        return
+
+
 def _multi_worker():
     try:
         json.loads(os.environ.get("TF_CONFIG") or "{}")

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dvdgan_tf.training import ema
 from dvdgan_tf.training.adam import Adam
+from dvdgan_tf.training.losses import Hinge
 from dvdgan_tf.training.randomness import Randomness
 from dvdgan_tf.training.updates import (
     D_METRICS,
@@ -15,8 +16,12 @@ from dvdgan_tf.training.updates import (
     given_frames,
 )
 
-# What a step returns, in this order; those of D are means over its updates.
+# What a step returns without regularisers, in this order; those of D are means
+# over its updates.
 METRICS = D_METRICS + G_METRICS
+
+# The probabilities at which `AdaptiveStrength` augments, where it is on.
+STRENGTH_METRICS = ("augment/p_spatial", "augment/p_temporal")
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -52,9 +57,17 @@ class Trainer:
         ema_decay: of the averaged generator.
         ema_start_step: until this step the average is the live generator.
         orthogonal_regularization: beta of BigGAN's penalty on G; 0 for none.
+        loss: `Hinge`, the paper's, or `RelativisticPairing`.
+        augment: class of a `DiffAugment` of all that D receives; None for
+            none. Its `adaptive` strength is made here, too.
+        lecam: class of a `LeCam` penalty of D; None for none.
+        gradient_penalty: class of a `GradientPenalty` of D; None for none.
         accumulation_steps: parts of each replica's batch that are computed
             one after the other, to save memory; the update is that of the
             whole batch (see `accumulation`, and `segments` for G).
+        shards: shards of each part that are computed side by side, for the
+            cores of a CPU (see `segments`); the update is that of the whole
+            batch. XLA, which schedules for itself, is given one.
         precision: "float32", or "mixed_bfloat16": activations in bfloat16;
             parameters, optimizer state, vectors of the spectral norm, batch
             norm statistics and losses in float32.
@@ -82,7 +95,12 @@ class Trainer:
         ema_decay=0.9999,
         ema_start_step=20_000,
         orthogonal_regularization=0.0,
+        loss=Hinge,
+        augment=None,
+        lecam=None,
+        gradient_penalty=None,
         accumulation_steps=1,
+        shards=1,
         precision="float32",
         jit_compile=False,
         seed=0,
@@ -91,6 +109,8 @@ class Trainer:
         self.batch_size = batch_size
         self.d_steps = d_steps
         self.accumulation_steps = accumulation_steps
+        self.shards = 1 if jit_compile else shards
+        self.loss = loss
         self.seed = seed
         self.jit_compile = jit_compile
         self._check_arguments(precision)
@@ -101,7 +121,14 @@ class Trainer:
         self.d_spatial = spatial_discriminator(**shared)
         self.d_temporal = temporal_discriminator(**shared)
         self._check_frames()
-        self.randomness = Randomness(seed, batch_size, self.generator)
+        self.augment = augment() if augment else None
+        adaptive = self.augment and self.augment.adaptive
+        self.adaptive = adaptive() if adaptive else None
+        self.lecam = lecam() if lecam else None
+        self.gradient_penalty = gradient_penalty() if gradient_penalty else None
+        self._check_second_derivatives()
+        draws = self.augment.num_draws if self.augment else 0
+        self.randomness = Randomness(seed, batch_size, self.generator, draws)
         self.networks = (
             self.generator,
             self.d_spatial,
@@ -128,28 +155,35 @@ class Trainer:
             optimizer_g=self.optimizer_g,
             optimizer_d=self.optimizer_d,
             randomness=self.randomness,
+            loss=loss,
             d_steps=d_steps,
             accumulation_steps=accumulation_steps,
+            shards=self.shards,
             ema_decay=ema_decay,
             ema_start_step=ema_start_step,
             orthogonal_regularization=orthogonal_regularization,
+            augment=self.augment,
+            adaptive=self.adaptive,
+            lecam=self.lecam,
+            gradient_penalty=self.gradient_penalty,
         )
 
     def _check_arguments(self, precision):
         replicas = self.strategy.num_replicas_in_sync
-        for name in ("accumulation_steps", "d_steps"):
+        for name in ("accumulation_steps", "d_steps", "shards"):
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(
                     f"Trainer.{name} must be at least 1. "
                     f"Received: {name}={value}"
                 )
-        shares = replicas * self.accumulation_steps
+        shares = replicas * self.accumulation_steps * self.shards
         if self.batch_size < 1 or self.batch_size % shares:
             raise ValueError(
                 "BATCH_SIZE must be a positive multiple of the number of "
                 f"replicas, {replicas}, times Trainer.accumulation_steps, "
-                f"{self.accumulation_steps}. "
+                f"{self.accumulation_steps}, times Trainer.shards, "
+                f"{self.shards}. "
                 f"Received: batch_size={self.batch_size}"
             )
         if self.jit_compile and replicas > 1 and not _on_accelerators():
@@ -179,10 +213,31 @@ class Trainer:
             )
         self.d_temporal.check_num_frames(self.generator.num_frames)
 
+    def _check_second_derivatives(self):
+        recompute = self.d_spatial.recompute or self.d_temporal.recompute
+        if self.gradient_penalty and recompute:
+            raise ValueError(
+                "Trainer.gradient_penalty needs second derivatives, which "
+                "recomputed blocks of D do not have; set RECOMPUTE = False, "
+                "or for G alone, SpatialDiscriminator.recompute = False and "
+                "TemporalDiscriminator.recompute = False."
+            )
+
+    @property
+    def g_needs_real(self):
+        """Whether G's update takes a real batch: to continue, or to pair."""
+        return bool(self.generator.conditioning_frames or self.loss.pairs)
+
     @property
     def batches_per_step(self):
         """Real batches that a step takes."""
-        return self.d_steps + (1 if self.generator.conditioning_frames else 0)
+        return self.d_steps + self.g_needs_real
+
+    @property
+    def metrics(self):
+        """Names of what a step returns, in order."""
+        strength = STRENGTH_METRICS if self.adaptive else ()
+        return (*self.updates.d_metrics, *G_METRICS, *strength)
 
     def variables(self):
         """All state of the run, by unique name: {name: variable}.
@@ -191,6 +246,8 @@ class Trainer:
         of its gin files.
         """
         variables = {"step": self.step}
+        for regularizer in (self.lecam, self.adaptive):
+            variables.update(regularizer.variables if regularizer else {})
         for owner in (*self.networks, self.optimizer_g, self.optimizer_d):
             for variable in owner.variables:
                 if variable.path.endswith("/learning_rate"):
@@ -213,10 +270,10 @@ class Trainer:
             num_steps: integer tensor, so that its value causes no retracing.
 
         Returns:
-            [num_steps, len(METRICS)], float32.
+            [num_steps, len(self.metrics)], float32.
         """
         history = tf.TensorArray(
-            tf.float32, num_steps, element_shape=[len(METRICS)]
+            tf.float32, num_steps, element_shape=[len(self.metrics)]
         )
         for i in tf.range(num_steps):
             metrics = self._one_step(lambda _: next(iterator))
@@ -231,25 +288,29 @@ class Trainer:
             labels: integer [batches_per_step, batch_size].
 
         Returns:
-            [len(METRICS)], float32.
+            [len(self.metrics)], float32.
         """
         return self._one_step(lambda i: (videos[i], labels[i]))
 
     def _one_step(self, next_batch):
         """Updates of D, one of G; returns the metrics, in graph code."""
         step = self.step.read_value()
-        d_metrics = tf.zeros([len(D_METRICS)])
+        d_metrics = tf.zeros([len(self.updates.d_metrics)])
         # A graph loop, so that the update is traced only once.
         for i in tf.range(self.d_steps):
-            d_metrics += self.on_replicas(
+            values = self.on_replicas(
                 self.updates.of_discriminators, next_batch(i), step, i
             )
+            self.updates.observe(values)
+            d_metrics += values
         d_metrics /= float(self.d_steps)
-        conditions = self.batches_per_step > self.d_steps
-        batch = next_batch(self.d_steps) if conditions else ()
+        batch = next_batch(self.d_steps) if self.g_needs_real else ()
         g_metrics = self.on_replicas(self.updates.of_generator, step, *batch)
         self.step.assign_add(1)
-        return tf.concat([d_metrics, g_metrics], 0)
+        metrics = [d_metrics, g_metrics]
+        if self.adaptive:
+            metrics.append(tf.convert_to_tensor(self.adaptive.probability))
+        return tf.concat(metrics, 0)
 
     def on_replicas(self, update, *args):
         """Runs an update on all replicas; returns the sum of its metrics.
@@ -286,7 +347,12 @@ class Trainer:
             given = given_frames(self.ema_generator, videos)
             y = class_ids(self.ema_generator, labels)
         self.ema_generator.accumulate_standing_statistics(
-            z, y, n, *given, parts=self.accumulation_steps
+            z,
+            y,
+            n,
+            *given,
+            parts=self.accumulation_steps,
+            shards=self.shards,
         )
 
     def sample(self, z, y, ema=True, frames=None):

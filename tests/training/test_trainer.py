@@ -338,7 +338,8 @@ def test_samples(trainer):
     [
         (
             {"batch_size": 3},
-            "times Trainer.accumulation_steps, 1. Received: batch_size=3",
+            "times Trainer.accumulation_steps, 1, times Trainer.shards, 1. "
+            "Received: batch_size=3",
         ),
         ({"batch_size": 0}, "batch_size=0"),
         ({"d_steps": 0}, "Received: d_steps=0"),
@@ -381,17 +382,23 @@ def test_impossible_arguments(changes, words):
 
 
 @pytest.mark.parametrize(
-    ("accumulation_steps", "recompute"), [(2, False), (4, True), (1, True)]
+    ("accumulation_steps", "recompute", "shards"),
+    [(2, False, 1), (4, True, 1), (1, True, 1), (1, False, 4), (2, True, 2)],
 )
-def test_parts_and_recomputation_change_no_gradient_and_no_state(
-    trainer, accumulation_steps, recompute, monkeypatch, eagerly
+def test_parts_shards_and_recomputation_change_no_gradient_and_no_state(
+    trainer, accumulation_steps, recompute, shards, monkeypatch, eagerly
 ):
     """Gradient accumulation is exact: hinge, batch norm, power iterations."""
     networks = {
         name: functools.partial(network, recompute=recompute)
         for name, network in tiny.NETWORKS.items()
     }
-    other = like(trainer, accumulation_steps=accumulation_steps, **networks)
+    other = like(
+        trainer,
+        accumulation_steps=accumulation_steps,
+        shards=shards,
+        **networks,
+    )
     expected_gradients = record_gradients(trainer, monkeypatch)
     gradients = record_gradients(other, monkeypatch)
     expected = steps(trainer)
