@@ -191,8 +191,8 @@ def _whole_pixels(uniform, size, share):
 
 def _integer(uniform, count):
     """One of 0 to count - 1, all equally likely; float32."""
-    # The largest float32 below 1 times a count may be rounded up to it.
-    return tf.minimum(tf.floor(uniform * count), count - 1.0)
+    # The largest float32 below 1 times a count is never rounded up to it.
+    return tf.floor(uniform * count)
 
 
 def _about_centre(positions, zoom, size):
