@@ -18,6 +18,8 @@ import dvdgan_tf.features.native
 import dvdgan_tf.layers.tsru
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
+import dvdgan_tf.regularization.adaptive
+import dvdgan_tf.regularization.diffaugment
 import dvdgan_tf.training.loop
 import dvdgan_tf.training.prediction_grid
 import dvdgan_tf.training.trainer  # noqa: F401
