@@ -8,6 +8,7 @@ import gin
 
 # What gin files may name is registered where it is defined.
 import dvdgan_tf.data.digits
+import dvdgan_tf.data.held_out
 import dvdgan_tf.data.tfds_videos
 import dvdgan_tf.evaluation.evaluator
 import dvdgan_tf.evaluation.measures

@@ -18,6 +18,7 @@ _BRIGHTEST = 16
 _SLOWEST, _FASTEST = 1 / 32, 1 / 12
 
 # Of scikit-learn's images.
+_IMAGES = 1797
 _SPLITS = {
     "train": slice(1500),
     "test": slice(1500, None),
@@ -50,6 +51,7 @@ class MovingDigits:
         resolution: as given.
         class_names: "0" to "9".
         label_counts: int64 [10], clips of each class.
+        labels: int32 [num_examples], the class of each clip.
 
     Raises:
         ImportError: scikit-learn is not installed.
@@ -73,11 +75,46 @@ class MovingDigits:
         self._split = split
         self.class_names = [str(digit) for digit in range(10)]
         images, labels = _load_digits(split)
-        chosen = np.arange(num_examples) % len(labels)
-        self.label_counts = np.bincount(labels[chosen], minlength=10)
+        self.labels = labels[np.arange(num_examples) % len(labels)]
+        self.label_counts = np.bincount(self.labels, minlength=10)
         self._images = images
-        self._labels = labels
         self._digit_size = digit_size
+
+    def other_split(self, split):
+        """Makes a source of the images of another split, each once an epoch.
+
+        Args:
+            split: as of the class.
+
+        Returns:
+            A `MovingDigits`.
+
+        Raises:
+            ValueError: there is no such split, or it shares images with that
+                of this source.
+        """
+        own, others = (
+            range(_IMAGES)[_SPLITS.get(name, slice(0))]
+            for name in (self._split, split)
+        )
+        if not others or set(own) & set(others):
+            raise ValueError(
+                "HELD_OUT must be 'train' or 'test', whichever "
+                f"MovingDigits.split = {self._split!r} does not contain; "
+                "MovingDigits.split = 'train' makes 'test' free. "
+                f"Received: {split!r}."
+            )
+        return MovingDigits(
+            self.resolution,
+            self.num_frames,
+            len(others),
+            split,
+            self._digit_size,
+        )
+
+    def files(self):
+        """Numbers the images that the clips show, int64 [num_examples]."""
+        return np.arange(self.num_examples) % len(self._images)
 
     def describe(self):
         """All that its clips depend on, but for the seed; a JSON-able dict."""
@@ -113,7 +150,7 @@ class MovingDigits:
         )
         video = tf.cast(tf.round(frames * 255.0), tf.uint8)
         video = tf.repeat(video[..., tf.newaxis], 3, axis=-1)
-        label = tf.gather(self._labels, index % len(self._labels))
+        label = tf.gather(self.labels, index)
         return video, label
 
     def _path(self, seed):

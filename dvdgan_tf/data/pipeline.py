@@ -15,6 +15,12 @@ Where the examples come from is a source, any object that has
     describe()      -> dict for JSON: all that the clips depend on
     load(index, seed) -> (uint8 [T, resolution, resolution, 3], int32 [])
 
+and, where clips are to be held out (see `held_out`),
+
+    other_split(split)  -> a source of another split; before it is prepared
+    labels          integer array [N], the class of each clip
+    files()         -> integer array [N]; clips of one file have one number
+
 `load` runs inside `tf.data.Dataset.map`: `index` is an int64 scalar in
 [0, N), `seed` is int32 [2] for the `tf.random.stateless_*` functions and all
 the randomness that `load` may use, and the shapes it returns are static.

@@ -1,5 +1,6 @@
 """Clips from a dataset of videos in the format of TensorFlow Datasets."""
 
+import copy
 import hashlib
 import os
 
@@ -11,6 +12,7 @@ from absl import logging
 from tensorflow_datasets.core import read_only_builder
 
 from dvdgan_tf.data import clips, frames, records
+from dvdgan_tf.data.file_numbers import number_files
 from dvdgan_tf.data.index import load_or_scan
 
 # Made by this project's tools/prepare_videos.py; the others are TFDS's own.
@@ -54,6 +56,7 @@ class TfdsVideos:
         class_names: list of str; ["all"] where the records have no label.
         num_examples: usable records; this and what follows once prepared.
         label_counts: int64 [classes], usable records of each class.
+        labels: int32 [num_examples], the class of each record.
 
     Raises:
         FileNotFoundError: the dataset is not there.
@@ -86,15 +89,59 @@ class TfdsVideos:
         self._flip = flip
         self._cache_dir = os.path.expanduser(cache_dir)
         self._builder = _find(name, os.path.expanduser(data_dir))
-        self._splits = _check_splits(self._builder, split)
+        self._splits = _check_splits(self._builder, split, "TfdsVideos.split")
         features = self._builder.info.features
         self._video_key, image = _video_feature(features, video_feature)
         self._jpeg = image.encoding_format == "jpeg"
         self._label_key = _label_feature(features)
+        self._has_names = _has_names(features)
         self.class_names = (
             list(features[self._label_key].names)
             if self._label_key
             else ["all"]
+        )
+
+    def other_split(self, split):
+        """Makes a source of another split, read in the same way.
+
+        Args:
+            split: name of the split, or of several: "validation+test".
+
+        Returns:
+            A `TfdsVideos`, not yet prepared.
+
+        Raises:
+            ValueError: there is no such split, or this source reads it.
+        """
+        names = _check_splits(self._builder, split, "HELD_OUT")
+        for name in names:
+            if name in self._splits:
+                raise ValueError(
+                    f"HELD_OUT must name other splits than those trained on, "
+                    f"TfdsVideos.split = {'+'.join(self._splits)!r}. "
+                    f"Received: {split!r}."
+                )
+        other = copy.copy(self)
+        other._splits = names
+        return other
+
+    def files(self):
+        """Numbers the files that the records come from.
+
+        A file that is longer than `--max_frames` of the preparation became
+        several records, one after the other, all with its name. Datasets
+        whose records have no `name` are taken to have one record a file.
+
+        Returns:
+            int64 [num_examples]; records of one file have the same number.
+
+        Raises:
+            tf.errors.OpError: a record cannot be read.
+        """
+        if not self._has_names:
+            return np.arange(self.num_examples)
+        return number_files(
+            self._paths, self._shards, self._offsets, self.labels
         )
 
     def describe(self):
@@ -107,7 +154,7 @@ class TfdsVideos:
             self._shards,
             self._offsets,
             self._frame_counts,
-            self._labels,
+            self.labels,
         ):
             files.update(np.ascontiguousarray(column).tobytes())
         return {
@@ -151,11 +198,11 @@ class TfdsVideos:
         self._paths = paths
         self._shards = np.concatenate(shards)[used]
         self._offsets = offsets[used]
-        self._labels = labels[used]
+        self.labels = labels[used]
         self._frame_counts = counts[used]
-        self.num_examples = len(self._labels)
+        self.num_examples = len(self.labels)
         self.label_counts = np.bincount(
-            self._labels, minlength=len(self.class_names)
+            self.labels, minlength=len(self.class_names)
         )
 
     def _usable(self, labels, counts):
@@ -214,7 +261,7 @@ class TfdsVideos:
             )
         if self._flip:
             video = clips.random_flip(video, seeds[2])
-        return video, tf.gather(self._labels, index)
+        return video, tf.gather(self.labels, index)
 
     def encoded(self, index, seed):
         """Reads the frames of a random window, and leaves them encoded.
@@ -314,14 +361,14 @@ def _find(name, data_dir):
     return builder
 
 
-def _check_splits(builder, split):
+def _check_splits(builder, split, argument):
     names = [name.strip() for name in split.split("+")]
     for name in names:
         # TFDS itself would also take slices, which the index is not of.
         if name not in builder.info.splits.keys() or names.count(name) > 1:  # noqa: SIM118
             there = ", ".join(builder.info.splits)
             raise ValueError(
-                f"TfdsVideos.split must be one or several, with +, of {there} "
+                f"{argument} must be one or several, with +, of {there} "
                 f"for {builder.info.full_name}. Received: {split!r}."
             )
     return names
@@ -364,3 +411,10 @@ def _label_feature(features):
         if isinstance(value, tfds.features.ClassLabel)
     ]
     return "label" if "label" in labels else next(iter(labels), None)
+
+
+def _has_names(features):
+    """Whether each record has the name of its file, as our builders write."""
+    if isinstance(features, tfds.features.Sequence):
+        return False
+    return isinstance(dict(features.items()).get("name"), tfds.features.Text)

@@ -5,6 +5,7 @@ import functools
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.training.overfitting import Overfitting
 from dvdgan_tf.training.progress import Progress
 from dvdgan_tf.training.run import Run
 from dvdgan_tf.training.samples import SampleGrid
@@ -31,6 +32,9 @@ def train(
     keep_checkpoints=3,
     standing_statistics_batches=16,
     sample_grid=SampleGrid,
+    hold_out=None,
+    held_out_every=None,
+    held_out_clips=64,
 ):
     """Trains until `num_steps`, from the newest checkpoint if there is one.
 
@@ -55,6 +59,12 @@ def train(
         standing_statistics_batches: batches over which the averaged
             generator's batch norm statistics are taken before it samples.
         sample_grid: factory of the `SampleGrid`.
+        hold_out: function that divides the dataset into clips to train on
+            and clips to report overfitting by, such as `data.held_out`'s;
+            None trains on all and reports nothing.
+        held_out_every: steps between these reports; None: `sample_every`.
+        held_out_clips: how many clips of each kind a report scores, rounded
+            up to whole batches.
 
     Returns:
         The step reached.
@@ -65,17 +75,18 @@ def train(
         FileNotFoundError: the dataset is not there.
         NonFiniteError: training has diverged.
     """
-    for name, value in (
-        ("num_steps", num_steps),
-        ("steps_per_loop", steps_per_loop),
-        ("sample_every", sample_every),
-        ("checkpoint_every", checkpoint_every),
-    ):
-        if value < 1:
-            raise ValueError(
-                f"train.{name} must be at least 1. Received: {name}={value}"
-            )
-    source = dataset()
+    held_out_every = sample_every if held_out_every is None else held_out_every
+    _check_at_least_one(
+        num_steps=num_steps,
+        steps_per_loop=steps_per_loop,
+        sample_every=sample_every,
+        checkpoint_every=checkpoint_every,
+        held_out_every=held_out_every,
+        held_out_clips=held_out_clips,
+    )
+    source, held_out = dataset(), None
+    if hold_out is not None:
+        source, held_out = hold_out(source)
     with strategy.scope():
         trainer = trainer(
             _number_of_classes(source, num_classes) if class_conditional else 1
@@ -95,6 +106,16 @@ def train(
             batches, source, trainer, run.step * trainer.batches_per_step
         )
     )
+    overfitting = None
+    if held_out is not None:
+        overfitting = _overfitting(
+            batches, source, held_out, trainer, held_out_clips
+        )
+    every = (steps_per_loop, sample_every, checkpoint_every, held_out_every)
+
+    def is_due(n):
+        return run.step % n == 0 or run.step == num_steps
+
     progress = Progress(run.step, num_steps)
     check_same_on_all_workers(strategy, "step", run.step)
     check_same_on_all_workers(strategy, "number of clips", source.num_examples)
@@ -105,20 +126,26 @@ def train(
             run.sample(standing_statistics_batches, conditions())
         while run.step < num_steps and not stop.agreed():
             step = run.step
-            until = min(
-                num_steps,
-                _next_multiple(step, steps_per_loop),
-                _next_multiple(step, sample_every),
-                _next_multiple(step, checkpoint_every),
-            )
+            until = min(num_steps, *(_next_multiple(step, n) for n in every))
             history = trainer.run(iterator, tf.constant(until - step)).numpy()
-            run.log(step, history, progress)
-            if until % sample_every == 0 or until == num_steps:
+            report = ({}, [])
+            if overfitting and is_due(held_out_every):
+                report = overfitting.report()
+            run.log(step, history, progress, *report)
+            if is_due(sample_every):
                 run.sample(standing_statistics_batches, conditions())
-            if until % checkpoint_every == 0 or until == num_steps:
+            if is_due(checkpoint_every):
                 run.save()
     run.finish(stop.received)
     return run.step
+
+
+def _check_at_least_one(**arguments):
+    for name, value in arguments.items():
+        if value < 1:
+            raise ValueError(
+                f"train.{name} must be at least 1. Received: {name}={value}"
+            )
 
 
 def _next_multiple(step, every):
@@ -146,6 +173,35 @@ def _shown(batches, source, seed, grid):
     """The videos and labels whose first frames the grid's samples continue."""
     shown = batches(source, grid.num_clips, seed, 2 * _BEYOND_TRAINING)
     return next(iter(shown))
+
+
+def _overfitting(batches, source, held_out, trainer, num_clips):
+    """The `Overfitting` of a run, which scores the same clips at each report.
+
+    Args:
+        batches: see `train`.
+        source: of the training clips, prepared.
+        held_out: source of the held-out clips; prepared here.
+        trainer: a `Trainer`.
+        num_clips: of each, rounded up to whole batches.
+    """
+    held_out.prepare()
+    check_same_on_all_workers(
+        trainer.strategy, "number of held-out clips", held_out.num_examples
+    )
+
+    def fixed(source):
+        # Windows that are not trained on; an epoch begins with the first.
+        epoch = source.num_examples
+        start = -(-3 * _BEYOND_TRAINING // epoch) * epoch
+        return lambda: iter(_distribute(batches, source, trainer, start))
+
+    return Overfitting(
+        trainer,
+        fixed(source),
+        fixed(held_out),
+        -(-num_clips // trainer.batch_size),
+    )
 
 
 def _distribute(batches, source, trainer, start):

@@ -84,13 +84,15 @@ class Run:
         counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
         self.say(f"Parameters: {', '.join(counts)}.")
 
-    def log(self, first_step, history, progress):
+    def log(self, first_step, history, progress, more=None, news=()):
         """Reports the steps since the last look, if all is finite.
 
         Args:
             first_step: the step before the first of them.
             history: [steps, len(trainer.metrics)], as `Trainer.run` returns.
             progress: a `Progress`.
+            more: {name: float}, further scalars of this step.
+            news: lines to print below that of the progress.
 
         Raises:
             NonFiniteError: a loss or a gradient is not finite.
@@ -107,7 +109,8 @@ class Run:
                 ("G", "g"),
             )
         }
-        self.say(progress.line(rate, losses))
+        for line in (progress.line(rate, losses), *news):
+            self.say(line)
         if not self.is_chief:
             return
         clips = self.trainer.batch_size * self.trainer.batches_per_step
@@ -115,6 +118,7 @@ class Run:
         values["speed/real_clips_per_second"] = rate * clips
         for path, weight in self.sigmas.items():
             values[f"sigma/{path}"] = float(weight.sigma())
+        values.update(more or {})
         self.summaries.scalars(self.step, values)
 
     def _check_finite(self, first_step, history):

@@ -1,0 +1,152 @@
+"""Is D learning the training clips by heart?
+
+Training, held-out and generated clips are scored by D_S and D_T as they are.
+Held-out clips are real, so a D that has learnt what is real scores them as it
+scores training clips. The more it memorises, the closer it scores them to
+generated ones.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from dvdgan_tf.training.accumulation import sum_over_parts
+from dvdgan_tf.training.updates import class_ids, given_frames, scaled
+
+KINDS = ("training", "held_out", "generated")
+
+# Number of a step that no training step and no standing statistics have.
+_FIXED_STEP = -(2**40)
+
+
+class Overfitting:
+    """Scores clips of three kinds, as many of each, and says what it means.
+
+    Neither variables nor the run's random draws are changed. At every report
+    the same clips are scored, of the same frames for D_S, and the same z and y
+    are generated from, so that reports differ by the networks alone.
+
+    Args:
+        trainer: a `Trainer`.
+        training: a function that returns an iterator of distributed training
+            batches, as `Trainer.run` takes, the same ones at every call.
+        held_out: likewise of held-out clips.
+        num_batches: batches of each kind that a report scores.
+    """
+
+    def __init__(self, trainer, training, held_out, num_batches):
+        self._trainer = trainer
+        self._training = training
+        self._held_out = held_out
+        self._num_batches = num_batches
+        # D's name: reports in a row with a ratio above one half.
+        self._in_a_row = {"spatial": 0, "temporal": 0}
+
+    def report(self):
+        """Scores the clips with the networks as they are.
+
+        Returns:
+            {name: float}, the scalars to write, without a ratio that means
+            nothing; and a list of lines to print, one for each D whose ratio
+            is above one half for the second report in a row.
+        """
+        means = self._means(
+            self._training(),
+            self._held_out(),
+            tf.constant(self._num_batches),
+        )
+        values, lines = {}, []
+        for name, of_d in zip(self._in_a_row, means.numpy().T, strict=True):
+            scores = dict(zip(KINDS, of_d.tolist(), strict=True))
+            for kind, score in scores.items():
+                values[f"overfitting/{name}_{kind}"] = score
+            ratio = overfitting_ratio(**scores)
+            if ratio is not None:
+                values[f"overfitting/{name}_ratio"] = ratio
+            above = ratio is not None and ratio > 0.5
+            self._in_a_row[name] = self._in_a_row[name] + 1 if above else 0
+            if self._in_a_row[name] == 2:
+                lines.append(_warning(name, scores))
+        return values, lines
+
+    @tf.function(reduce_retracing=True)
+    def _means(self, training, held_out, num_batches):
+        """Mean scores [3, 2], float32: of each of `KINDS` by D_S and D_T."""
+        sums = tf.zeros([3, 2])
+        for i in tf.range(num_batches):
+            sums += self._trainer.on_replicas(
+                self._sums_of_batch, next(training), next(held_out), i
+            )
+        count = num_batches * self._trainer.batch_size
+        return sums / tf.cast(count, tf.float32)
+
+    def _sums_of_batch(self, training, held_out, number):
+        """Sums of the scores of a replica's share of a batch, as `_means`."""
+        trainer = self._trainer
+        generator = trainer.generator
+        step = _FIXED_STEP - tf.cast(number, tf.int64)
+        z, y, noise, _ = trainer.randomness.draw(step, 0)
+        real = [
+            (videos, class_ids(generator, labels))
+            for videos, labels in (training, held_out)
+        ]
+        if generator.conditioning_frames:
+            y = real[0][1]
+        parameters = tuple(
+            network.parameters(training=False)
+            for network in (trainer.d_spatial, trainer.d_temporal)
+        )
+        return sum_over_parts(
+            functools.partial(self._sums, parameters),
+            (*real[0], *real[1], z, y, noise),
+            trainer.accumulation_steps,
+            tf.zeros([3, 2]),
+        )
+
+    def _sums(
+        self, parameters, training, labels, held_out, others, z, y, noise
+    ):
+        given = given_frames(self._trainer.generator, training)
+        generated = self._trainer.generator(
+            z, y, training=False, frames=given[0] if given else None
+        )
+        clips = (
+            (scaled(training), labels),
+            (scaled(held_out), others),
+            (tf.concat([*given, generated], 1), y),
+        )
+        scores = [
+            self._trainer.updates.scores(videos, y, noise, parameters)
+            for videos, y in clips
+        ]
+        return tf.reduce_sum(tf.stack(scores), -1)
+
+
+def overfitting_ratio(training, held_out, generated):
+    """r_v of Karras et al. 2020 (arXiv 2006.06676, eq. 1), of mean scores.
+
+    It is 0 if D scores held-out clips as training clips, and 1 if it scores
+    them as generated ones.
+
+    Args:
+        training: D's mean score of training clips.
+        held_out: of held-out clips.
+        generated: of generated clips.
+
+    Returns:
+        (training - held_out) / (training - generated), or None if D does not
+        score training clips higher than generated ones.
+    """
+    if not training > generated:
+        return None
+    return (training - held_out) / (training - generated)
+
+
+def _warning(name, scores):
+    return (
+        f"D_{name[0].upper()} has begun to know the training clips by heart: "
+        f"it scores held-out clips ({scores['held_out']:.2f}) closer to "
+        f"generated ones ({scores['generated']:.2f}) than to training clips "
+        f"({scores['training']:.2f}). Regularise D (docs/small_data.md) or "
+        "stop here."
+    )
