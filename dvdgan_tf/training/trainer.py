@@ -52,6 +52,9 @@ class Trainer:
         ema_decay: of the averaged generator.
         ema_start_step: until this step the average is the live generator.
         orthogonal_regularization: beta of BigGAN's penalty on G; 0 for none.
+        frozen_d_blocks: how many of the first blocks of D_S, and of D_T, keep
+            the weights that they start with (see
+            `Discriminator.freeze_blocks`).
         accumulation_steps: parts of each replica's batch that are computed
             one after the other, to save memory; the update is that of the
             whole batch (see `accumulation`, and `segments` for G).
@@ -82,6 +85,7 @@ class Trainer:
         ema_decay=0.9999,
         ema_start_step=20_000,
         orthogonal_regularization=0.0,
+        frozen_d_blocks=0,
         accumulation_steps=1,
         precision="float32",
         jit_compile=False,
@@ -110,6 +114,8 @@ class Trainer:
         )
         for network in self.networks:
             network.build()
+        for network in (self.d_spatial, self.d_temporal):
+            network.freeze_blocks(frozen_d_blocks)
         adam = dict(beta_1=beta_1, beta_2=beta_2, epsilon=adam_epsilon)
         self.optimizer_g = Adam(learning_rate_g, name="optimizer_g", **adam)
         self.optimizer_d = Adam(learning_rate_d, name="optimizer_d", **adam)
