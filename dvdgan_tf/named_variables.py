@@ -54,11 +54,7 @@ def restore(checkpoint, variables, path, all_of_it=True):
 
 def _check(variables, path, all_of_it):
     """Raises ValueError at the first variable that does not fit."""
-    stored = {
-        _name(key): tuple(shape)
-        for key, shape in tf.train.list_variables(path)
-        if key.endswith(_SUFFIX) and not key.startswith("save_counter")
-    }
+    stored = {name: shape for name, (_, shape) in stored_in(path).items()}
     own = {name: tuple(v.shape) for name, v in variables.items()}
     for name in [*own, *(stored if all_of_it else ())]:
         if own.get(name) != stored.get(name):
@@ -68,6 +64,25 @@ def _check(variables, path, all_of_it):
                 f"{_describe(own.get(name))} here; use the gin files and "
                 "parameters that it was trained with, or another --workdir."
             )
+
+
+def stored_in(path):
+    """The variables of a checkpoint.
+
+    Args:
+        path: of the checkpoint.
+
+    Returns:
+        {name: (key, shape)}; `tf.train.load_checkpoint` reads by key.
+
+    Raises:
+        tf.errors.OpError: it cannot be read.
+    """
+    return {
+        _name(key): (key, tuple(shape))
+        for key, shape in tf.train.list_variables(path)
+        if key.endswith(_SUFFIX) and not key.startswith("save_counter")
+    }
 
 
 def first_line(error):

@@ -6,12 +6,19 @@ Exit codes: 0 when finished, or stopped by a signal after saving; 2 for what
 the user can mend; 1 when training fails. `--verbosity=1` shows tracebacks.
 """
 
+import functools
 import os
 
 from absl import app, flags
 
 from dvdgan_tf.command_line import FLAGS, check, fail, parse_flags, sentences
 
+flags.DEFINE_string(
+    "init_from",
+    None,
+    "A run's folder, a checkpoint, or an exported module, whose weights a new "
+    "run starts with; see docs/small_data.md. Ignored when a run resumes.",
+)
 flags.DEFINE_string(
     "compilation_cache",
     None,
@@ -25,7 +32,7 @@ def main(argv):
     check(argv, "gin/demo.gin")
     keep_compiled()
     # Imported late: a mistake on the command line is reported at once.
-    from dvdgan_tf import config
+    from dvdgan_tf import config, stored_weights
     from dvdgan_tf.data import pipeline
     from dvdgan_tf.training import loop
     from dvdgan_tf.training.run import NonFiniteError
@@ -37,7 +44,12 @@ def main(argv):
         strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
         try:
             workdir = os.path.expanduser(FLAGS.workdir)
-            loop.train(workdir, strategy, pipeline.batches)
+            init_from = None
+            if FLAGS.init_from:
+                init_from = functools.partial(
+                    stored_weights.opened, FLAGS.init_from
+                )
+            loop.train(workdir, strategy, pipeline.batches, init_from)
         except NonFiniteError as error:
             fail(config.one_line(error), 1)
 

@@ -60,6 +60,7 @@ ALLOWED = {
     "page": {"page", "sampling", "prediction_views", "video_io"},
     "publishing": {"publishing", "exporting", "video_io"},
     "named_variables": set(),
+    "stored_weights": {"evaluation", "named_variables", "sampling"},
     "features": {"features"},
     "prediction_views": {"video_io"},
     "video_io": set(),

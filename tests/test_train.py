@@ -37,7 +37,14 @@ def run(capsys, tmp_path):
     def run(*args, workdir=True):
         if workdir:
             args = (f"--workdir={tmp_path / 'run'}", *args)
-        for name in ("gin_file", "gin_param", "workdir", "strategy", "tpu"):
+        for name in (
+            "gin_file",
+            "gin_param",
+            "workdir",
+            "strategy",
+            "tpu",
+            "init_from",
+        ):
             train.FLAGS[name].unparse()
         with pytest.raises(SystemExit) as ended:
             train.main(train.parse_flags(["train", *args]))
@@ -78,6 +85,14 @@ def run(capsys, tmp_path):
             "batch_size=7",
         ),
         ([DEMO, "--strategy=multi_worker"], "TF_CONFIG"),
+        (
+            [DEMO, "--gin_param=CH=1", "--init_from=/nowhere"],
+            "There is no '/nowhere'",
+        ),
+        (
+            [DEMO, "--gin_param=CH=1", "--init_from=demo"],
+            "No weight fits this run's generator in the module of the demo",
+        ),
         (
             [f"--gin_file={ROOT / 'gin' / 'k600_128.gin'}"],
             "DATA_DIR='/path'",
@@ -129,6 +144,18 @@ def test_the_home_folder_is_expanded(run, monkeypatch, tmp_path):
     assert sentence == (1, f"error: In {tmp_path}/here.\n")
 
 
+def test_weights_to_start_from(run, monkeypatch):
+    def says_what(workdir, strategy, batches, init_from):
+        with init_from() as stored:
+            shape = stored.shape("generator/class_embedding")
+            raise NonFiniteError(f"{stored.origin}: {shape}.")
+
+    says_what = gin.external_configurable(says_what, "says_what")
+    monkeypatch.setattr(loop, "train", says_what)
+    sentence = run(DEMO, "--init_from=demo")
+    assert sentence == (1, "error: the module of the demo: (10, 120).\n")
+
+
 def unreadable(_):
     raise OSError("The cached clip is gone.")
 
@@ -137,7 +164,7 @@ def test_errors_inside_the_data_pipeline(run, monkeypatch):
     def load(self, index, seed):
         return tf.numpy_function(unreadable, [index], tf.uint8), 0
 
-    def read(workdir, strategy, batches):
+    def read(workdir, strategy, batches, *_):
         source = digits.MovingDigits(32, 4)
         next(iter(batches(source, 2, seed=0)))
 

@@ -124,6 +124,35 @@ class Discriminator(keras.Model):
         self.class_embedding.build()
         self.built = True
 
+    def freeze_blocks(self, count):
+        """Keeps the weights of the first D-blocks from training.
+
+        Their vectors u go on following the weights. An attention layer is
+        frozen with the block before it.
+
+        Source: FreezeD (Mo et al. 2020, arXiv 2002.10964), for a D whose
+        weights come from another run.
+
+        Args:
+            count: of the blocks, from the input; 0 changes nothing. To be
+                called after `build`.
+
+        Raises:
+            ValueError: there are not as many blocks.
+        """
+        if not 0 <= count <= len(self.widths):
+            raise ValueError(
+                f"Trainer.frozen_d_blocks must be from 0 to "
+                f"{len(self.widths)}, the blocks of {self.name}. "
+                f"Received: frozen_d_blocks={count}"
+            )
+        blocks = 0
+        for block in self.blocks:
+            blocks += isinstance(block, DBlock)
+            if blocks > count:
+                break
+            block.trainable = False
+
     def call(self, inputs, y, training=False):
         return self.apply(inputs, y, self.parameters(training))
 

@@ -1,5 +1,6 @@
 """Finds what a name means: a run, a SavedModel, an archive, the demo."""
 
+import contextlib
 import importlib.resources
 import os
 import tarfile
@@ -33,15 +34,15 @@ def load(name, step=None, truncations=(1.0,)):
     """
     name = os.path.expanduser(str(name))
     if name == "demo":
-        packaged = importlib.resources.files("dvdgan_tf") / "assets"
-        with importlib.resources.as_file(packaged / "demo.tar.gz") as path:
-            return _from_archive(path)
+        with demo_archive() as path, unpacked(path) as folder:
+            return _from_folder(folder)
     if "://" in name:
         import tensorflow_hub as hub
 
         return Model(hub.load(name))
     if os.path.isfile(name):
-        return _from_archive(name)
+        with unpacked(name) as folder:
+            return _from_folder(folder)
     if os.path.isfile(os.path.join(name, "operative_config.gin")):
         from dvdgan_tf.exporting import from_run
 
@@ -69,7 +70,25 @@ def _from_folder(folder):
     return Model(loaded)
 
 
-def _from_archive(path):
+def demo_archive():
+    """The archive of the demo in this package: a context that is its path."""
+    packaged = importlib.resources.files("dvdgan_tf") / "assets"
+    return importlib.resources.as_file(packaged / "demo.tar.gz")
+
+
+@contextlib.contextmanager
+def unpacked(path):
+    """Unpacks an archive of a module into a folder that is deleted at the end.
+
+    Args:
+        path: of the .tar.gz file.
+
+    Yields:
+        Path of the folder.
+
+    Raises:
+        ValueError: it is no archive, is damaged, or is far too large.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
             with tarfile.open(path) as archive:
@@ -77,11 +96,13 @@ def _from_archive(path):
                 # Refuses links and paths that lead out of the folder.
                 archive.extractall(folder, filter="data")
         except (tarfile.TarError, EOFError, OSError) as error:
+            # tarfile lists on further lines what it has tried.
+            first = (str(error).splitlines() or [""])[0].rstrip(":")
             raise ValueError(
                 f"{path} is no readable archive of an exported module "
-                f"({error})."
+                f"({first})."
             ) from error
-        return _from_folder(folder)
+        yield folder
 
 
 def _check_size(archive, path):

@@ -16,11 +16,12 @@ from dvdgan_tf.training.strategies import check_same_on_all_workers
 _BEYOND_TRAINING = 2**40
 
 
-@gin.configurable
+@gin.configurable(denylist=["init_from"])
 def train(
     workdir,
     strategy,
     batches,
+    init_from=None,
     dataset=gin.REQUIRED,
     trainer=gin.REQUIRED,
     num_classes=None,
@@ -44,6 +45,7 @@ def train(
         workdir: the run's folder.
         strategy: a `tf.distribute.Strategy`.
         batches: as `dvdgan_tf.data.pipeline.batches`.
+        init_from: what a new run starts with, as `Run.start` takes it.
         dataset: factory of the training clips (see `data.pipeline`).
         trainer: factory of the `Trainer`, called with the number of classes;
             its seed is also that of the batches.
@@ -93,7 +95,7 @@ def train(
         )
     grid = sample_grid(trainer)
     run = Run(trainer, workdir, keep_checkpoints, grid)
-    run.start(source.class_names, gin.operative_config_str())
+    run.start(source.class_names, gin.operative_config_str(), init_from)
     source.prepare()
     trainer.randomness.follow_labels(
         source.label_counts if class_conditional else [1]

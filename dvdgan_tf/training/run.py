@@ -7,6 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.training import starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.summaries import (
     Summaries,
@@ -51,18 +52,23 @@ class Run:
         """The trainer's step, as a number."""
         return int(self.trainer.step.numpy())
 
-    def start(self, class_names, config):
+    def start(self, class_names, config, init_from=None):
         """Resumes from the newest checkpoint, or begins a new run.
 
         Args:
             class_names: of the dataset, in the order of the labels.
             config: the operative gin configuration, a text.
+            init_from: opens the `StoredWeights` that a new run starts with,
+                in a context; None: it starts with those of the initialisers.
 
         Raises:
             ValueError: the run was started with other classes or another
-                model; nothing has been written then.
+                model, or `init_from` does not fit; nothing has been written
+                then.
+            FileNotFoundError: `init_from` is not there.
         """
         resumed = self.checkpoints.latest() is not None
+        taken = None
         if resumed:
             _check_class_names(self._path("classes.json"), class_names)
             path = self.checkpoints.restore()
@@ -70,6 +76,12 @@ class Run:
             for norm in self.trainer.generator.batch_norms():
                 norm.momentum.assign(norm.initial_momentum)
             self.say(f"Resumed from {path} at step {self.step}.")
+            if init_from:
+                self.say("--init_from was for step 0 and is ignored.")
+        elif init_from:
+            with init_from() as stored:
+                taken = starting_weights.take(self.trainer, stored, class_names)
+            self.say(taken)
         if not self.is_chief:
             return
         os.makedirs(self.workdir, exist_ok=True)
@@ -80,6 +92,8 @@ class Run:
         self.summaries = Summaries(self.workdir, self.step)
         networks = self.trainer.networks[:3]
         self.summaries.text(self.step, "config", f"```\n{config}\n```")
+        if taken:
+            self.summaries.text(self.step, "init_from", f"```\n{taken}\n```")
         self.summaries.text(self.step, "parameters", parameter_table(networks))
         counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
         self.say(f"Parameters: {', '.join(counts)}.")

@@ -62,6 +62,9 @@ class Trainer:
             none. Its `adaptive` strength is made here, too.
         lecam: class of a `LeCam` penalty of D; None for none.
         gradient_penalty: class of a `GradientPenalty` of D; None for none.
+        frozen_d_blocks: how many of the first blocks of D_S, and of D_T, keep
+            the weights that they start with (see
+            `Discriminator.freeze_blocks`).
         accumulation_steps: parts of each replica's batch that are computed
             one after the other, to save memory; the update is that of the
             whole batch (see `accumulation`, and `segments` for G).
@@ -99,6 +102,7 @@ class Trainer:
         augment=None,
         lecam=None,
         gradient_penalty=None,
+        frozen_d_blocks=0,
         accumulation_steps=1,
         shards=1,
         precision="float32",
@@ -137,6 +141,8 @@ class Trainer:
         )
         for network in self.networks:
             network.build()
+        for network in (self.d_spatial, self.d_temporal):
+            network.freeze_blocks(frozen_d_blocks)
         adam = dict(beta_1=beta_1, beta_2=beta_2, epsilon=adam_epsilon)
         self.optimizer_g = Adam(learning_rate_g, name="optimizer_g", **adam)
         self.optimizer_d = Adam(learning_rate_d, name="optimizer_d", **adam)
