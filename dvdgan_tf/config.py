@@ -21,7 +21,10 @@ import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
 import dvdgan_tf.regularization.adaptive
 import dvdgan_tf.regularization.diffaugment
+import dvdgan_tf.regularization.gradient_penalty
+import dvdgan_tf.regularization.lecam
 import dvdgan_tf.training.loop
+import dvdgan_tf.training.losses
 import dvdgan_tf.training.prediction_grid
 import dvdgan_tf.training.trainer  # noqa: F401
 

@@ -23,7 +23,7 @@ def checkpoint_of(variables):
     )
 
 
-def restore(checkpoint, variables, path, all_of_it=True):
+def restore(checkpoint, variables, path, all_of_it=True, optional=()):
     """Restores variables, if all of them fit.
 
     Args:
@@ -31,15 +31,17 @@ def restore(checkpoint, variables, path, all_of_it=True):
         variables: as there.
         path: of the checkpoint.
         all_of_it: whether what else the checkpoint holds is a mistake.
+        optional: beginnings of names that may be missing, in the checkpoint
+            or here. What is missing in the checkpoint stays as it is.
 
     Raises:
         ValueError: it is of another model, and no variable has been changed;
             or it cannot be read.
     """
     try:
-        _check(variables, path, all_of_it)
+        same = _check(variables, path, all_of_it, tuple(optional))
         status = checkpoint.restore(path)
-        if all_of_it:
+        if all_of_it and same:
             status.assert_consumed()
         else:
             status.expect_partial()
@@ -52,11 +54,17 @@ def restore(checkpoint, variables, path, all_of_it=True):
         ) from error
 
 
-def _check(variables, path, all_of_it):
-    """Raises ValueError at the first variable that does not fit."""
+def _check(variables, path, all_of_it, optional):
+    """Raises ValueError at the first variable that does not fit.
+
+    Returns:
+        Whether the names are the same here and there.
+    """
     stored = {name: shape for name, (_, shape) in stored_in(path).items()}
     own = {name: tuple(v.shape) for name, v in variables.items()}
     for name in [*own, *(stored if all_of_it else ())]:
+        if name.startswith(optional) and not (name in own and name in stored):
+            continue
         if own.get(name) != stored.get(name):
             raise ValueError(
                 f"The checkpoint {path} is of another model: {name} is "
@@ -64,6 +72,7 @@ def _check(variables, path, all_of_it):
                 f"{_describe(own.get(name))} here; use the gin files and "
                 "parameters that it was trained with, or another --workdir."
             )
+    return own.keys() == stored.keys()
 
 
 def stored_in(path):

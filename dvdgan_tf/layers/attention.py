@@ -93,7 +93,11 @@ class SelfAttention(keras.layers.Layer):
 
 
 def _max_pool(x):
-    return tf.nn.max_pool3d(x, [1, 1, 2, 2, 1], [1, 1, 2, 2, 1], "VALID")
+    """[B, T, H, W, C] -> [B, T, H / 2, W / 2, C], windows without overlap."""
+    # Not `tf.nn.max_pool3d`: XLA finds the maximum again for its second
+    # derivative, compares the first 8 bits only, and takes the wrong one.
+    rows = tf.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return tf.maximum(rows[:, :, :, ::2], rows[:, :, :, 1::2])
 
 
 def _positions(x):

@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from dvdgan_tf import named_variables
 
+# State of regularisers of D, which may be switched on and off in a run.
+_REGULARIZERS = ("lecam/", "adaptive_strength/")
+
 
 class Checkpoints:
     """The checkpoints in one folder.
@@ -39,7 +42,9 @@ class Checkpoints:
         path = self.latest()
         if path is None:
             return None
-        named_variables.restore(self.checkpoint, self.variables, path)
+        named_variables.restore(
+            self.checkpoint, self.variables, path, optional=_REGULARIZERS
+        )
         return path
 
     def save(self, step):

@@ -252,8 +252,7 @@ class Trainer:
         of its gin files.
         """
         variables = {"step": self.step}
-        for regularizer in (self.lecam, self.adaptive):
-            variables.update(regularizer.variables if regularizer else {})
+        variables.update(self.regularizer_variables())
         for owner in (*self.networks, self.optimizer_g, self.optimizer_d):
             for variable in owner.variables:
                 if variable.path.endswith("/learning_rate"):
@@ -265,6 +264,15 @@ class Trainer:
                     )
                 variables[variable.path] = variable
         return variables
+
+    def regularizer_variables(self):
+        """State of the regularisers of D: {name: variable}.
+
+        A run may be resumed with others than before: this state may be
+        missing in its checkpoint, or be there for nothing.
+        """
+        used = [r for r in (self.lecam, self.adaptive) if r]
+        return {k: v for r in used for k, v in r.variables.items()}
 
     @tf.function(reduce_retracing=True)
     def run(self, iterator, num_steps):

@@ -205,11 +205,14 @@ class Updates:
         networks = (self.d_spatial, self.d_temporal)
 
         def penalty(network, view, weights):
+            scores = [
+                functools.partial(
+                    self._score, network, y=half, parameters=weights
+                )
+                for half in tf.split(y, 2)
+            ]
             return self.gradient_penalty.penalty(
-                lambda x, y: self._score(network, x, y, weights),
-                tf.split(view, 2),
-                tf.split(y, 2),
-                self.randomness.batch_size,
+                scores, tf.split(view, 2), self.randomness.batch_size
             )
 
         def penalties():
