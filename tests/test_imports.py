@@ -32,6 +32,7 @@ ALLOWED = {
         "prediction_views",
         "video_io",
     },
+    "regularization": {"regularization"},
     "metrics": {"metrics"},
     "evaluation": {
         "evaluation",

@@ -1,0 +1,1 @@
+"""What keeps D from learning a small training set by heart."""
