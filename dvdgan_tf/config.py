@@ -20,6 +20,7 @@ import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
 import dvdgan_tf.regularization.lecam
 import dvdgan_tf.training.loop
+import dvdgan_tf.training.losses
 import dvdgan_tf.training.prediction_grid  # noqa: F401
 
 
