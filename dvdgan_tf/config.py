@@ -18,6 +18,7 @@ import dvdgan_tf.features.native
 import dvdgan_tf.layers.tsru
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
+import dvdgan_tf.regularization.gradient_penalty
 import dvdgan_tf.regularization.lecam
 import dvdgan_tf.training.loop
 import dvdgan_tf.training.losses
