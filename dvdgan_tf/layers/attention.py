@@ -94,10 +94,15 @@ class SelfAttention(keras.layers.Layer):
 
 def _max_pool(x):
     """[B, T, H, W, C] -> [B, T, H / 2, W / 2, C], windows without overlap."""
-    # Not `tf.nn.max_pool3d`: XLA finds the maximum again for its second
-    # derivative, compares the first 8 bits only, and takes the wrong one.
-    rows = tf.maximum(x[:, :, ::2], x[:, :, 1::2])
-    return tf.maximum(rows[:, :, :, ::2], rows[:, :, :, 1::2])
+    # Not `tf.nn.max_pool3d`: XLA finds the maximum again for the second
+    # derivative, by the first 16 bits of each value, and takes another one
+    # where they are equal; of bfloat16 it has no second derivative.
+    *_, height, width, channels = x.shape
+    batch = tf.shape(x)[:2]
+    for size in (width * channels, channels):
+        x = tf.maximum(*tf.unstack(tf.reshape(x, [-1, 2, size]), axis=1))
+    shape = [height // 2, width // 2, channels]
+    return tf.reshape(x, tf.concat([batch, shape], 0))
 
 
 def _positions(x):

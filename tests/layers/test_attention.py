@@ -3,7 +3,7 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.attention import SelfAttention
+from dvdgan_tf.layers.attention import SelfAttention, _max_pool
 
 SHAPE = (2, 3, 4, 6, 16)  # B, T, H, W, C
 
@@ -86,3 +86,32 @@ def test_too_few_channels_raise():
     with pytest.raises(ValueError, match="channels=4") as info:
         SelfAttention().build((None, None, 4, 4, 4))
     assert "\n" not in str(info.value)
+
+
+def window(*values):
+    """[1, 1, 2, 2, 1]"""
+    return tf.reshape(tf.constant(values), [1, 1, 2, 2, 1])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_second_derivative_of_the_pool_is_at_the_maximum(jit_compile, dtype):
+    # The first two differ after their first 16 bits, the last two do not.
+    values = window(1.0, 1.001, -1.0, -2.0)
+    if dtype == "bfloat16":
+        values = window(1.0, 1.25, -1.0, -2.0)
+
+    # <grad of a * max(x), d> = a d[argmax]: its derivative is d[argmax].
+    @tf.function(jit_compile=jit_compile)
+    def derivative(x, d):
+        a = tf.ones([], x.dtype)
+        with tf.GradientTape() as outer:
+            outer.watch(a)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                pooled = a * _max_pool(x)
+            inner_product = tf.reduce_sum(d * inner.gradient(pooled, x))
+        return outer.gradient(inner_product, a)
+
+    d = window(10.0, 20.0, 30.0, 40.0)
+    assert derivative(tf.cast(values, dtype), tf.cast(d, dtype)).numpy() == 20

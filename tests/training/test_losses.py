@@ -70,6 +70,77 @@ def test_halves_with_the_global_size_sum_to_the_whole():
     np.testing.assert_allclose(halves, g(fake, 6), rtol=1e-6)
 
 
+def test_hinge_class_is_the_paper_s_loss_bit_for_bit():
+    scores = np.random.default_rng(4).normal(0, 2, (4, 7)).astype("float32")
+    real, fake = tf.unstack(scores[:2])
+    assert not losses.Hinge.pairs
+    np.testing.assert_array_equal(
+        losses.Hinge.discriminator(real, fake, 7),
+        losses.discriminator_hinge(real, fake, 7),
+    )
+    both = tf.unstack(scores[2:])
+    np.testing.assert_array_equal(
+        losses.Hinge.generator(both, None, 7),
+        losses.generator_hinge(tf.add_n(both), 7),
+    )
+
+
+def pairs():
+    """Scores of D_S and D_T, of real and of generated clips: [2, 2, 5]."""
+    drawn = np.random.default_rng(5).normal(0, 3, (2, 2, 5)).astype("float32")
+    # Far beyond where exp overflows in float32.
+    drawn[0, :, 0], drawn[1, :, 1] = (120.0, -130.0), (-140.0, 110.0)
+    return drawn
+
+
+def test_relativistic_pairing_of_d_equals_numpy():
+    assert losses.RelativisticPairing.pairs
+    for real, fake in pairs():
+        value, gradients = value_and_gradient(
+            losses.RelativisticPairing.discriminator, real, fake
+        )
+        margin = (real - fake).astype("float64")
+        np.testing.assert_allclose(
+            value, np.logaddexp(0, -margin).mean(), rtol=1e-6
+        )
+        expected = -1 / (1 + np.exp(margin)) / 5
+        np.testing.assert_allclose(gradients[0], expected, 1e-5, 1e-8)
+        np.testing.assert_allclose(gradients[1], -expected, 1e-5, 1e-8)
+
+
+def test_relativistic_pairing_of_g_equals_numpy():
+    (real_s, fake_s), (real_t, fake_t) = pairs()
+    value, (d_fake_s, d_fake_t) = value_and_gradient(
+        lambda s, t, n: losses.RelativisticPairing.generator(
+            [s, t], [real_s, real_t], n
+        ),
+        fake_s,
+        fake_t,
+    )
+    expected = 0.0
+    for real, fake, gradient in (
+        (real_s, fake_s, d_fake_s),
+        (real_t, fake_t, d_fake_t),
+    ):
+        margin = (fake - real).astype("float64")
+        expected += np.logaddexp(0, -margin).mean()
+        by_hand = -1 / (1 + np.exp(margin)) / 5
+        np.testing.assert_allclose(gradient, by_hand, 1e-5, 1e-8)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+def test_relativistic_halves_sum_to_the_whole():
+    (real, fake), _ = pairs()
+    d, g = (
+        losses.RelativisticPairing.discriminator,
+        losses.RelativisticPairing.generator,
+    )
+    halves = d(real[:2], fake[:2], 5) + d(real[2:], fake[2:], 5)
+    np.testing.assert_allclose(halves, d(real, fake, 5), rtol=1e-6)
+    halves = g([fake[:2]], [real[:2]], 5) + g([fake[2:]], [real[2:]], 5)
+    np.testing.assert_allclose(halves, g([fake], [real], 5), rtol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def wargs():
     """tensorflow-gan's losses; it was written for TF with estimators."""
