@@ -198,11 +198,14 @@ def _overfitting(batches, source, held_out, trainer, num_clips):
         start = -(-3 * _BEYOND_TRAINING // epoch) * epoch
         return lambda: iter(_distribute(batches, source, trainer, start))
 
+    num_batches = -(-num_clips // trainer.batch_size)
+    scored = num_batches * trainer.batch_size
     return Overfitting(
         trainer,
         fixed(source),
         fixed(held_out),
-        -(-num_clips // trainer.batch_size),
+        num_batches,
+        [min(scored, s.num_examples) for s in (source, held_out)],
     )
 
 

@@ -7,6 +7,7 @@ generated ones.
 """
 
 import functools
+import math
 
 import tensorflow as tf
 
@@ -32,47 +33,65 @@ class Overfitting:
             batches, as `Trainer.run` takes, the same ones at every call.
         held_out: likewise of held-out clips.
         num_batches: batches of each kind that a report scores.
+        num_different: how many different clips there are among those of
+            training, and among the held-out ones.
     """
 
-    def __init__(self, trainer, training, held_out, num_batches):
+    def __init__(self, trainer, training, held_out, num_batches, num_different):
         self._trainer = trainer
         self._training = training
         self._held_out = held_out
         self._num_batches = num_batches
-        # D's name: reports in a row with a ratio above one half.
+        self._num_different = num_different
+        # D's name: reports in a row of one that seems to memorise.
         self._in_a_row = {"spatial": 0, "temporal": 0}
 
     def report(self):
         """Scores the clips with the networks as they are.
 
+        A D has begun to memorise when its ratio is above one half, and its
+        scores of training and held-out clips differ by more than clips drawn
+        by chance do, in two reports in a row.
+
         Returns:
             {name: float}, the scalars to write, without a ratio that means
-            nothing; and a list of lines to print, one for each D whose ratio
-            is above one half for the second report in a row.
+            nothing; and a list of lines to print, one for each D that has
+            begun to memorise. A D is named again only if it has stopped.
         """
-        means = self._means(
+        moments = self._moments(
             self._training(),
             self._held_out(),
             tf.constant(self._num_batches),
         )
         values, lines = {}, []
-        for name, of_d in zip(self._in_a_row, means.numpy().T, strict=True):
-            scores = dict(zip(KINDS, of_d.tolist(), strict=True))
+        for name, of_d in zip(self._in_a_row, moments.numpy().T, strict=True):
+            means, squares = of_d.T.tolist()
+            scores = dict(zip(KINDS, means, strict=True))
             for kind, score in scores.items():
                 values[f"overfitting/{name}_{kind}"] = score
             ratio = overfitting_ratio(**scores)
             if ratio is not None:
                 values[f"overfitting/{name}_ratio"] = ratio
-            above = ratio is not None and ratio > 0.5
-            self._in_a_row[name] = self._in_a_row[name] + 1 if above else 0
+            gap = scores["training"] - scores["held_out"]
+            memorises = (ratio or 0) > 0.5 and gap > chance(
+                means[:2], squares[:2], self._num_different
+            )
+            self._in_a_row[name] = self._in_a_row[name] + 1 if memorises else 0
             if self._in_a_row[name] == 2:
                 lines.append(_warning(name, scores))
-        return values, lines
+        # JSON has no other numbers; training itself reports what is not finite.
+        finite = {k: v for k, v in values.items() if math.isfinite(v)}
+        return finite, lines
 
     @tf.function(reduce_retracing=True)
-    def _means(self, training, held_out, num_batches):
-        """Mean scores [3, 2], float32: of each of `KINDS` by D_S and D_T."""
-        sums = tf.zeros([3, 2])
+    def _moments(self, training, held_out, num_batches):
+        """Means of the scores and of their squares.
+
+        Returns:
+            [2, 3, 2], float32: mean and mean square, of the clips of each of
+            `KINDS`, by D_S and D_T.
+        """
+        sums = tf.zeros([2, 3, 2])
         for i in tf.range(num_batches):
             sums += self._trainer.on_replicas(
                 self._sums_of_batch, next(training), next(held_out), i
@@ -81,7 +100,7 @@ class Overfitting:
         return sums / tf.cast(count, tf.float32)
 
     def _sums_of_batch(self, training, held_out, number):
-        """Sums of the scores of a replica's share of a batch, as `_means`."""
+        """Sums over a replica's share of a batch, [2, 3, 2] as `_moments`."""
         trainer = self._trainer
         generator = trainer.generator
         step = _FIXED_STEP - tf.cast(number, tf.int64)
@@ -100,7 +119,7 @@ class Overfitting:
             functools.partial(self._sums, parameters),
             (*real[0], *real[1], z, y, noise),
             trainer.accumulation_steps,
-            tf.zeros([3, 2]),
+            tf.zeros([2, 3, 2]),
         )
 
     def _sums(
@@ -115,11 +134,13 @@ class Overfitting:
             (scaled(held_out), others),
             (tf.concat([*given, generated], 1), y),
         )
-        scores = [
-            self._trainer.updates.scores(videos, y, noise, parameters)
-            for videos, y in clips
-        ]
-        return tf.reduce_sum(tf.stack(scores), -1)
+        scores = tf.stack(
+            [
+                self._trainer.updates.scores(videos, y, noise, parameters)
+                for videos, y in clips
+            ]
+        )
+        return tf.reduce_sum(tf.stack([scores, scores**2]), -1)
 
 
 def overfitting_ratio(training, held_out, generated):
@@ -140,6 +161,26 @@ def overfitting_ratio(training, held_out, generated):
     if not training > generated:
         return None
     return (training - held_out) / (training - generated)
+
+
+def chance(means, squares, counts):
+    """How far two means of scores may be apart by the choice of the clips.
+
+    It is two standard errors of the difference of two independent means.
+
+    Args:
+        means: the mean scores of training clips and of held-out clips.
+        squares: the means of the scores' squares, likewise.
+        counts: how many different clips each mean is of.
+
+    Returns:
+        2 sqrt(variance_1 / count_1 + variance_2 / count_2).
+    """
+    variances = (
+        max(square - mean**2, 0.0) / count
+        for mean, square, count in zip(means, squares, counts, strict=True)
+    )
+    return 2 * math.sqrt(sum(variances))
 
 
 def _warning(name, scores):

@@ -15,6 +15,7 @@ from dvdgan_tf.training import loop
 from dvdgan_tf.training.overfitting import (
     KINDS,
     Overfitting,
+    chance,
     overfitting_ratio,
 )
 
@@ -48,7 +49,7 @@ def made(trainer, num_clips=8):
 
 
 def expected_scores(trainer, number, training, held_out):
-    """Mean scores [3, 2] of a batch, frame by frame and clip by clip."""
+    """Scores [3, 2, b] of a batch, of frames and clips picked by NumPy."""
     z, y, noise, _ = trainer.randomness.draw(
         tf.constant(-(2**40) - number, tf.int64), 0
     )
@@ -73,7 +74,7 @@ def expected_scores(trainer, number, training, held_out):
         ids = tf.constant(ids, tf.int32)
         scores.append(
             [
-                np.mean(network(tf.constant(shown), ids, training=False))
+                network(tf.constant(shown), ids, training=False).numpy()
                 for network, shown in (
                     (trainer.d_spatial, few),
                     (trainer.d_temporal, clips),
@@ -94,13 +95,17 @@ def test_scores_by_hand_and_no_variable_is_changed(kind, trainer, eagerly):
     for name, value in tiny.values(trainer).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
     training, held_out = overfitting._training(), overfitting._held_out()
-    expected = np.mean(
-        [
-            expected_scores(trainer, i, next(training), next(held_out))
-            for i in range(2)
-        ],
-        0,
+    scores = [
+        expected_scores(trainer, i, next(training), next(held_out))
+        for i in range(2)
+    ]
+    moments = overfitting._moments(
+        overfitting._training(), overfitting._held_out(), tf.constant(2)
     )
+    expected = np.mean(np.concatenate(scores, -1), -1)
+    np.testing.assert_allclose(moments[0], expected, rtol=1e-4, atol=1e-5)
+    squares = np.mean(np.concatenate(scores, -1) ** 2, -1)
+    np.testing.assert_allclose(moments[1], squares, rtol=1e-4, atol=1e-5)
     for j, name in enumerate(("spatial", "temporal")):
         found = [values[f"overfitting/{name}_{kind}"] for kind in KINDS]
         np.testing.assert_allclose(found, expected[:, j], rtol=1e-4, atol=1e-5)
@@ -120,6 +125,7 @@ def test_scores_by_hand_and_no_variable_is_changed(kind, trainer, eagerly):
 def test_the_same_clips_that_are_not_trained_on(trainer):
     overfitting = made(trainer, num_clips=5)
     assert overfitting._num_batches == 2  # Of 4, whole ones.
+    assert overfitting._num_different == [6, 5]
     for source, fresh in (
         (tiny.Source(), overfitting._training),
         (Dark(), overfitting._held_out),
@@ -170,8 +176,8 @@ def test_compiled_once(trainer):
         found, _ = overfitting.report()
         assert found == pytest.approx(expected, abs=1e-3)
         plain.report()
-    assert overfitting._means.experimental_get_tracing_count() == 1
-    assert plain._means.experimental_get_tracing_count() == 1
+    assert overfitting._moments.experimental_get_tracing_count() == 1
+    assert plain._moments.experimental_get_tracing_count() == 1
 
 
 # ----- The ratio, and what is said -----
@@ -194,24 +200,54 @@ def test_ratio(training, held_out, generated, expected):
     assert overfitting_ratio(training, held_out, generated) == expected
 
 
-def reports(*ratios):
+def reports(*ratios, deviation=0.0, counts=(8, 2)):
     """The lines that are said of D_S at reports with these ratios.
 
     Training clips score 3, generated ones -1; D_T never overfits. None stands
     for a D that scores generated clips higher.
     """
-    overfitting = Overfitting(None, lambda: None, lambda: None, 1)
+    overfitting = Overfitting(None, lambda: None, lambda: None, 1, counts)
     said = []
     for ratio in ratios:
         column = [0, 0, 1] if ratio is None else [3, 3 - 4 * ratio, -1]
         means = np.array([column, [3, 3, -1]]).T
-        overfitting._means = lambda *_, means=means: tf.constant(means)
+        moments = tf.constant(np.stack([means, means**2 + deviation**2]))
+        overfitting._moments = lambda *_, moments=moments: moments
         values, lines = overfitting.report()
         json.dumps(values, allow_nan=False)
         assert ("overfitting/spatial_ratio" in values) == (ratio is not None)
         assert values["overfitting/temporal_ratio"] == 0
         said.append(lines)
     return said
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_is_left_out(bad):
+    overfitting = Overfitting(None, lambda: None, lambda: None, 1, (8, 2))
+    means = np.array([[bad, 0.5, -1], [2, 1, -2]]).T
+    overfitting._moments = lambda *_: tf.constant(np.stack([means, means**2]))
+    for _ in range(3):
+        values, lines = overfitting.report()
+        assert len(values) == 6 and np.all(np.isfinite(list(values.values())))
+        assert not lines
+
+
+def test_chance_is_two_standard_errors():
+    rng = np.random.default_rng(0)
+    clips = rng.normal(2, 3, 50), rng.normal(-1, 0.5, 8)
+    expected = 2 * np.hypot(*(c.std() / np.sqrt(len(c)) for c in clips))
+    found = chance(
+        [c.mean() for c in clips], [(c**2).mean() for c in clips], [50, 8]
+    )
+    assert found == pytest.approx(expected)
+    # Where rounding makes a variance negative.
+    assert chance([1.0, 1.0], [1 - 1e-9, 1.0], [1, 1]) == 0
+
+
+@pytest.mark.parametrize("deviation, said", [(1.4, True), (1.6, False)])
+def test_what_may_be_chance_is_not_said(deviation, said):
+    """A gap of 2.4, and errors of 2 d sqrt(1 / 8 + 1 / 2) = 1.58 d."""
+    assert any(reports(0.6, 0.6, deviation=deviation)) == said
 
 
 def test_said_once_for_two_in_a_row():
