@@ -11,11 +11,11 @@ import collections
 import numpy as np
 
 from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf.training.class_rows import matched_rows, some
 
-# Enough for a random u to give sigma to float32's precision, or nearly.
-_POWER_ITERATIONS = 1000
-
-_SHOWN = 3
+# 2**10 power iterations bring a random u's sigma to float32's precision, or
+# nearly.
+_SQUARINGS = 10
 
 
 def take(trainer, stored, class_names):
@@ -154,7 +154,7 @@ class _Taking:
         if not shape or shape[1:] != (width,):
             self.rows = f"initialised: {self._shapes(self.embedding)}"
             return
-        rows, self.rows = _matched_rows(
+        rows, self.rows = matched_rows(
             class_names, count, self.stored.class_names, shape[0]
         )
         if not rows:
@@ -219,12 +219,12 @@ class _Taking:
             examples = [
                 f"{self._short(v.path)} ({self._shapes(v)})" for v in self.fresh
             ]
-            lines.append(f"{len(self.fresh)} initialised: {_some(examples)}")
+            lines.append(f"{len(self.fresh)} initialised: {some(examples)}")
         unused = self.stored.others(self.network.name, paths)
         if unused:
             examples = [name[name.find("/") + 1 :] for name in unused]
             lines.append(
-                f"{len(unused)} stored ones left out: {_some(examples)}"
+                f"{len(unused)} stored ones left out: {some(examples)}"
             )
         return lines
 
@@ -232,8 +232,9 @@ class _Taking:
 def singular_vector(weight, u):
     """The right singular vector of the largest singular value.
 
-    Power iterations on the smaller of W^T W and W W^T, which is much cheaper
-    than on W itself, with W viewed as [everything else, C_out].
+    Power iterations: u is multiplied by a power of W^T W, which repeated
+    squaring gives. W is viewed as [everything else, C_out]; where it is wider
+    than high, v is multiplied by a power of W W^T instead.
 
     Args:
         weight: W, float32 [..., C_out].
@@ -244,60 +245,13 @@ def singular_vector(weight, u):
     """
     matrix = weight.reshape(-1, weight.shape[-1])
     wide = matrix.shape[0] < matrix.shape[1]
-    gram = matrix @ matrix.T if wide else matrix.T @ matrix
-    vector = matrix @ u if wide else u
-    for _ in range(_POWER_ITERATIONS):
-        vector = gram @ vector
-        vector /= np.linalg.norm(vector)
-    if wide:
-        vector = vector @ matrix
-    return vector / np.linalg.norm(vector)
-
-
-def _matched_rows(own_names, own_count, names, count):
-    """Which stored row each row takes.
-
-    Args:
-        own_names: names of the dataset's classes.
-        own_count: rows of this run's embeddings.
-        names: names of the source's classes; None if they are not known.
-        count: rows of its embeddings.
-
-    Returns:
-        {own row: stored row} and a sentence about it. A network of one class
-        that was trained without regard to the dataset's classes has one row
-        and more names.
-    """
-    if own_count == count == 1:
-        return {0: 0}, "the one row"
-    if names is None:
-        if own_count == count:
-            rows = {row: row for row in range(count)}
-            return rows, f"{count} rows by position, without classes.json"
-        return {}, f"new: no classes.json says which of {count} rows are whose"
-    if own_count == 1 and len(own_names) > 1:
-        return {}, "new: this run is not conditioned on classes"
-    if count == 1 and len(names) != 1:
-        return {}, "new: the source is not conditioned on classes"
-    stored = {name: row for row, name in enumerate(names[:count])}
-    rows = {
-        row: stored[name]
-        for row, name in enumerate(own_names)
-        if name in stored
-    }
-    new = [name for name in own_names if name not in stored]
-    new += [f"class {row}" for row in range(len(own_names), own_count)]
-    sentence = f"{len(rows)} of {own_count} rows by name"
-    if new:
-        sentence += f", {len(new)} new ({_some(new)})"
-    return rows, sentence
-
-
-def _some(texts):
-    texts = list(texts)
-    more = len(texts) - _SHOWN
-    shown = ", ".join(texts[:_SHOWN])
-    return f"{shown} and {more} more" if more > 0 else shown
+    power = matrix @ matrix.T if wide else matrix.T @ matrix
+    for _ in range(_SQUARINGS):
+        power /= np.linalg.norm(power) or 1.0
+        power = power @ power
+    vector = power @ (matrix @ u) @ matrix if wide else power @ u
+    norm = np.linalg.norm(vector)
+    return vector / norm if norm else u
 
 
 def _table(title, groups):

@@ -15,7 +15,7 @@ from dvdgan_tf.exporting.discriminator_module import DiscriminatorModule
 from dvdgan_tf.exporting.generator_module import GeneratorModule
 from dvdgan_tf.exporting.statistics import TruncationStatistics
 from dvdgan_tf.layers.spectral import spectral_weights
-from dvdgan_tf.training import starting_weights
+from dvdgan_tf.training import class_rows, starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
@@ -240,7 +240,7 @@ def test_another_order_of_the_same_classes_is_the_same_function(source):
     ],
 )
 def test_which_rows_are_taken(own, count, names, stored, rows, words):
-    found = starting_weights._matched_rows(own, count, names, stored)
+    found = class_rows.matched_rows(own, count, names, stored)
     assert found[0] == rows and words in found[1]
 
 
