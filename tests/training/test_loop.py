@@ -156,7 +156,12 @@ def test_refusals_and_divergence(tmp_path, trainer):
     with pytest.raises(NonFiniteError) as error:
         run(8, dataset=source, checkpoint_every=1)
     message = one_line(error.value)
-    assert message.startswith("loss/d_temporal is nan at step 3; ")
+    # On some processors oneDNN's ReLU makes 0 of NaN: the gradient tells.
+    _, _, rest = message.partition("/d_temporal is nan at step 3; ")
+    assert message.removesuffix(rest) in {
+        f"{name}/d_temporal is nan at step 3; "
+        for name in ("loss", "gradient_norm")
+    }
     assert f"{tmp_path}/ckpt/step-2" in message
     assert saved_steps(tmp_path) == [2]
     assert [line["step"] for line in metrics(tmp_path)] == [2]
