@@ -23,7 +23,7 @@ SMALL = ("demo", "demo_prediction", "folder_64", "folder_prediction_64")
 # Trainable parameters of G, D_S and D_T, spelt out.
 GOLDEN = {
     "bair_64": (492_727_163, 153_185_025, 161_456_385),
-    "demo": (704_131, 95_601, 128_721),
+    "demo": (541_059, 95_601, 128_721),
     "demo_prediction": (931_859, 95_169, 128_289),
     "folder_64": (620_443, 150_809, 159_305),
     "folder_prediction_64": (937_171, 150_425, 158_921),
