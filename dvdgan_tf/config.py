@@ -10,6 +10,7 @@ import gin
 import dvdgan_tf.data.digits
 import dvdgan_tf.data.held_out
 import dvdgan_tf.data.tfds_videos
+import dvdgan_tf.evaluation.class_accuracy
 import dvdgan_tf.evaluation.evaluator
 import dvdgan_tf.evaluation.measures
 import dvdgan_tf.evaluation.protocol

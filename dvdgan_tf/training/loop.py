@@ -36,6 +36,7 @@ def train(
     hold_out=None,
     held_out_every=None,
     held_out_clips=64,
+    final_report=None,
 ):
     """Trains until `num_steps`, from the newest checkpoint if there is one.
 
@@ -67,6 +68,10 @@ def train(
         held_out_every: steps between these reports; None: `sample_every`.
         held_out_clips: how many clips of each kind a report scores, rounded
             up to whole batches.
+        final_report: factory of what is measured once `num_steps` is reached,
+            called with (trainer, batches) at the start; what it makes is
+            called with nothing and returns a text and {name: value}. None for
+            nothing.
 
     Returns:
         The step reached.
@@ -94,6 +99,7 @@ def train(
             _number_of_classes(source, num_classes) if class_conditional else 1
         )
     grid = sample_grid(trainer)
+    final_report = final_report and final_report(trainer, batches)
     run = Run(trainer, workdir, keep_checkpoints, grid)
     run.start(source.class_names, gin.operative_config_str(), init_from)
     source.prepare()
@@ -138,6 +144,8 @@ def train(
                 run.sample(standing_statistics_batches, conditions())
             if is_due(checkpoint_every):
                 run.save()
+    if final_report and run.step >= num_steps:
+        run.report(final_report)
     run.finish(stop.received)
     return run.step
 

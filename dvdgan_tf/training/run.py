@@ -174,6 +174,17 @@ class Run:
         if self.is_chief:
             self.checkpoints.save(self.step)
 
+    def report(self, measure):
+        """Prints what a final report measures, and keeps its values.
+
+        Args:
+            measure: returns a text and {name: float}; see `loop.train`.
+        """
+        if self.is_chief:
+            text, values = measure()
+            self.say(text)
+            self.summaries.scalars(self.step, values)
+
     def finish(self, stopped_by):
         """Saves what is not saved, and prints where everything is.
 
