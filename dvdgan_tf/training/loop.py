@@ -145,7 +145,7 @@ def train(
             if is_due(checkpoint_every):
                 run.save()
     if final_report and run.step >= num_steps:
-        run.report(final_report)
+        run.report(final_report, standing_statistics_batches, conditions())
     run.finish(stop.received)
     return run.step
 
