@@ -99,7 +99,7 @@ def train(
             _number_of_classes(source, num_classes) if class_conditional else 1
         )
     grid = sample_grid(trainer)
-    measure = final_report and final_report(trainer, batches)
+    final_report = final_report and final_report(trainer, batches)
     run = Run(trainer, workdir, keep_checkpoints, grid)
     run.start(source.class_names, gin.operative_config_str(), init_from)
     source.prepare()
@@ -144,8 +144,8 @@ def train(
                 run.sample(standing_statistics_batches, conditions())
             if is_due(checkpoint_every):
                 run.save()
-    if measure and run.step >= num_steps:
-        run.report(measure)
+    if final_report and run.step >= num_steps:
+        run.report(final_report, standing_statistics_batches, conditions())
     run.finish(stop.received)
     return run.step
 

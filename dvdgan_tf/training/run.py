@@ -174,12 +174,18 @@ class Run:
         if self.is_chief:
             self.checkpoints.save(self.step)
 
-    def report(self, measure):
+    def report(self, measure, standing_statistics_batches, conditions=None):
         """Prints what a final report measures, and keeps its values.
 
         Args:
             measure: returns a text and {name: float}; see `loop.train`.
+            standing_statistics_batches: as of `sample`, which a run need not
+                have called since it resumed from where it was stopped.
+            conditions: as of `sample`.
         """
+        self.trainer.update_standing_statistics(
+            tf.constant(standing_statistics_batches), conditions
+        )
         if self.is_chief:
             text, values = measure()
             self.say(text)

@@ -4,6 +4,7 @@ import functools
 import glob
 import json
 import os
+import signal
 
 import av
 import gin
@@ -13,6 +14,7 @@ import tensorflow as tf
 from training import tiny
 
 from dvdgan_tf.config import one_line
+from dvdgan_tf.data import pipeline
 from dvdgan_tf.training.run import NonFiniteError, Run
 from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.trainer import METRICS
@@ -243,3 +245,48 @@ def test_momentum_is_configuration_also_where_it_resumes(tmp_path, trainer):
     Run(trainer, str(tmp_path), 1, None).start(("a",), "CH = 2")
     for norm in norms:
         assert norm.momentum.numpy() == np.float32(0.9)
+
+
+def test_a_final_report_is_made_once_training_is_over(
+    tmp_path, trainer, capsys
+):
+    """It is made at the start, called at the end, and its values are kept."""
+    reports = []
+
+    def factory(its_trainer, batches):
+        assert its_trainer is trainer and batches is pipeline.batches
+        reports.append(int(trainer.step))
+        return report
+
+    def report():
+        reports.append(int(trainer.step))
+        return "Half of all is well.", {"wellness": 0.5}
+
+    run = functools.partial(tiny.train, trainer=trainer, final_report=factory)
+    run(tmp_path, num_steps=2)
+    assert reports == [0, 2]
+    out = capsys.readouterr().out
+    assert "\nHalf of all is well.\n" in out
+    assert metrics(tmp_path)[-1] == {"step": 2, "wellness": 0.5}
+
+
+def test_a_stopped_run_makes_no_final_report(tmp_path, trainer):
+    class Report:
+        def __init__(self, its_trainer, batches):
+            pass
+
+        def __call__(self):
+            raise AssertionError("This run has not reached its end.")
+
+    class Grid(SampleGrid):
+        def write(self, directory, step, ema):
+            # A second signal would end the process at once.
+            if not ema:
+                signal.raise_signal(signal.SIGTERM)
+            return super().write(directory, step, ema)
+
+    grid = functools.partial(Grid, num_classes=1, samples_per_class=1)
+    assert (
+        tiny.train(tmp_path, trainer, 2, final_report=Report, sample_grid=grid)
+        == 0
+    )
