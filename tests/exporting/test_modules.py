@@ -150,10 +150,10 @@ def test_discriminators_score_as_in_training(run_folder):
     folder, trainer = run_folder
     run = from_run.read_run(folder)
     module = from_run.discriminator_module(run)
-    videos = tf.random.stateless_uniform([3, 8, 32, 32, 3], [1, 2], -1, 1)
-    y, seed = tf.constant([1, 5, 7]), tf.constant([3, 4])
+    videos = tf.random.stateless_uniform([4, 8, 32, 32, 3], [1, 2], -1, 1)
+    y, seed = tf.constant([1, 5, 7, 2]), tf.constant([3, 4])
     scores = module({"videos": videos, "y": y, "seed": seed})
-    noise = tf.random.stateless_uniform([3, 10], seed)
+    noise = tf.random.stateless_uniform([4, 10], seed)
     parameters = (
         trainer.d_spatial.parameters(training=False),
         trainer.d_temporal.parameters(training=False),
