@@ -185,7 +185,7 @@ def chance(means, squares, counts):
 
 def _warning(name, scores):
     return (
-        f"D_{name[0].upper()} has begun to know the training clips by heart: "
+        f"D_{name[0].upper()} has begun to memorise the training clips: "
         f"it scores held-out clips ({scores['held_out']:.2f}) closer to "
         f"generated ones ({scores['generated']:.2f}) than to training clips "
         f"({scores['training']:.2f}). Regularise D (docs/small_data.md) or "

@@ -254,7 +254,7 @@ def test_said_once_for_two_in_a_row():
     said = reports(0.6, 0.7, 0.8, 0.9)
     assert [len(lines) for lines in said] == [0, 1, 0, 0]
     assert said[1] == [
-        "D_S has begun to know the training clips by heart: it scores "
+        "D_S has begun to memorise the training clips: it scores "
         "held-out clips (0.20) closer to generated ones (-1.00) than to "
         "training clips (3.00). Regularise D (docs/small_data.md) or stop "
         "here."
