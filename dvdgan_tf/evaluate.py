@@ -111,7 +111,7 @@ def wait_for(path):
 
 def evaluate_checkpoints(evaluator, results):
     """Measures the newest checkpoint, or all."""
-    from dvdgan_tf.evaluation.generators import checkpoints
+    from dvdgan_tf.generation.averaged_weights import checkpoints
 
     found = checkpoints(results.workdir)
     if not found:
@@ -127,7 +127,7 @@ def evaluate_checkpoints(evaluator, results):
 
 def watch(evaluator, results, last_step):
     """Measures the newest checkpoint whenever there is a new one."""
-    from dvdgan_tf.evaluation.generators import checkpoints
+    from dvdgan_tf.generation.averaged_weights import checkpoints
 
     levels = evaluator.protocol.truncations
     measured = levels_by_step(results.rows(), evaluator.protocol.name)

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from dvdgan_tf import named_variables
-from dvdgan_tf.evaluation.generators import checkpoints
+from dvdgan_tf.generation.averaged_weights import checkpoints
 from dvdgan_tf.sampling.loading import demo_archive, unpacked
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"

@@ -5,25 +5,25 @@ import pathlib
 import subprocess
 import sys
 
-import stablehlo_export
 from training import tiny
 
-TOOLS = pathlib.Path(__file__).parents[1] / "tools"
+from tools.jax import stablehlo_export
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 # Any import of TensorFlow or of this project fails.
 ALONE = """
 import runpy, sys
 sys.modules["tensorflow"] = sys.modules["dvdgan_tf"] = None
-sys.argv = sys.argv[1:]
-sys.path.insert(0, sys.argv[0].rpartition('/')[0])
-runpy.run_path(sys.argv[0], run_name="__main__")
+runpy.run_module("tools.jax.run_step", run_name="__main__")
 """
 
 
 def run_alone(*args, **environment):
-    """Runs tools/run_step.py; returns the finished process."""
+    """Runs tools/jax/run_step.py; returns the finished process."""
     return subprocess.run(
-        [sys.executable, "-c", ALONE, TOOLS / "run_step.py", *args],
+        [sys.executable, "-c", ALONE, *args],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 import dvdgan_tf
-from dvdgan_tf import sample, video_io, video_reading
+from dvdgan_tf import sample
 from dvdgan_tf.sampling.conditions import first_frames
 from dvdgan_tf.sampling.files import GRID_CLIPS, ClipWriter
+from dvdgan_tf.video import reading, writing
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_all_formats(command, tmp_path, demo):
             assert stored["label"] == (3, 8)[i % 2]
         strip = np.asarray(Image.open(f"{stem}.png"))
         np.testing.assert_array_equal(
-            strip, video_io.tile(expected[i], columns=8)
+            strip, writing.tile(expected[i], columns=8)
         )
         frame = np.asarray(Image.open(stem / "0007.png"))
         np.testing.assert_array_equal(frame, expected[i, 7])
@@ -81,7 +82,7 @@ def test_all_formats(command, tmp_path, demo):
             animation.seek(3)
             shown = np.asarray(animation.convert("RGB"))
         np.testing.assert_array_equal(shown, expected[i, 3])
-        frames = np.stack(list(video_reading.read_frames(f"{stem}.mp4")))
+        frames = np.stack(list(reading.read_frames(f"{stem}.mp4")))
         assert np.abs(frames - expected[i].astype(float)).mean() < 8
     with Image.open(output / "grid.png") as grid:
         assert grid.size == (8 * 32, 10 * 32)
@@ -192,7 +193,7 @@ def test_the_frames_of_a_video(tmp_path):
     path = pathlib.Path(tmp_path) / "v.mp4"
     video = np.zeros([6, 32, 64, 3], np.uint8)
     video[:, :, 16:48] = 200
-    video_io.write_mp4(path, video, 12)
+    writing.write_mp4(path, video, 12)
     frames = first_frames(str(path), 5, 16, "crop")
     assert frames.shape == (5, 16, 16, 3)
     assert abs(frames[:, :, 2:-2].mean() - 200) < 5
@@ -207,7 +208,7 @@ def test_every_nth_frame_of_a_video(tmp_path):
     path = str(tmp_path / "v.mp4")
     video = np.full([7, 32, 32, 3], 30, np.uint8)
     video += 30 * np.arange(7, dtype=np.uint8)[:, None, None, None]
-    video_io.write_mp4(path, video, 12)
+    writing.write_mp4(path, video, 12)
     frames = first_frames(path, 3, 32, "crop", stride=3)
     means = frames.mean((1, 2, 3))
     np.testing.assert_allclose(means, [30, 120, 210], atol=5)

@@ -15,7 +15,7 @@ from dvdgan_tf.data import clips, frames, records
 from dvdgan_tf.data.file_numbers import number_files
 from dvdgan_tf.data.index import load_or_scan
 
-# Made by this project's tools/prepare_videos.py; the others are TFDS's own.
+# Made by this project's dvdgan_tf/prepare.py; the others are TFDS's own.
 _OWN = ("video_folder", "kinetics600")
 
 _USUAL_VIDEOS = ("video", "image_main")
@@ -336,7 +336,7 @@ def _find(name, data_dir):
     except tfds.core.DatasetNotFoundError as error:
         family = name.partition("/")[0].partition(":")[0]
         command = (
-            "python tools/prepare_videos.py --source=VIDEOS "
+            "python -m dvdgan_tf.prepare --source=VIDEOS "
             f"--data_dir={data_dir} --dataset={family}"
             if family in _OWN
             else f"tfds build {name} --data_dir={data_dir}"

@@ -22,8 +22,8 @@ same whatever the batch size and the number of replicas.
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.generation.rollout import num_passes, roll_out
 from dvdgan_tf.metrics import frame_similarity
-from dvdgan_tf.networks.rollout import num_passes, roll_out
 
 SIMILARITY = ("psnr", "ssim")
 

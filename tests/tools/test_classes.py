@@ -1,10 +1,10 @@
 import pathlib
 
-import classes
 import gin
 import pytest
 
 from dvdgan_tf import config
+from tools.benchmarks import classes
 
 FOLDER = pathlib.Path(__file__).parents[2] / "gin"
 

@@ -4,16 +4,16 @@ import json
 
 import numpy as np
 import pytest
-import state_file
 import tensorflow as tf
 from exported_steps import export, make_trainer, run_alone
 from training import tiny
 from training.test_prediction import GENERATOR
 
 from dvdgan_tf.training.checkpoints import Checkpoints
+from tools.jax import state_file
 
 # Skips the file where JAX is not installed.
-run_step = pytest.importorskip("run_step", exc_type=ImportError)
+run_step = pytest.importorskip("tools.jax.run_step", exc_type=ImportError)
 
 STEPS = 2
 

@@ -3,20 +3,18 @@
 import argparse
 import json
 
-import npz_file
 import numpy as np
 import pytest
-import stablehlo_export
-import state_file
 import tensorflow as tf
 from exported_steps import export, make_trainer, run_alone
 from training import tiny
 
 from dvdgan_tf.layers import resampling
+from tools.jax import npz_file, stablehlo_export, state_file
 
 # Skips the file where JAX is not installed.
-run_step = pytest.importorskip("run_step", exc_type=ImportError)
-jax_module = pytest.importorskip("jax_module", exc_type=ImportError)
+run_step = pytest.importorskip("tools.jax.run_step", exc_type=ImportError)
+jax_module = pytest.importorskip("tools.jax.jax_module", exc_type=ImportError)
 
 STEPS = 10
 

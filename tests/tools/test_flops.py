@@ -1,11 +1,11 @@
-import flops
 import pytest
-import xla_cost
-from network_flops import DiscriminatorCount, GeneratorCount
-from shapes import network
 from training import tiny
 from training.test_prediction import GENERATOR
 from training.test_reduced_inputs import REDUCED
+
+from tools.flops import flops, xla_cost
+from tools.flops.network_flops import DiscriminatorCount, GeneratorCount
+from tools.flops.shapes import network
 
 
 # One group 4x4 -> 8x8 of 4 and 2 channels, 4 frames, 3 classes.

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from damages import DAMAGES, DamagedClips
 from data import stored
 from PIL import Image
 
@@ -15,17 +14,18 @@ from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation import activations
 from dvdgan_tf.evaluation.clips import RealClips
 from tests.evaluation.tiny import MeanColors, Source
+from tools.studies.damages import DAMAGES, DamagedClips
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 # Its features are mean colours of the first two frames, so that it is quick.
 RUN = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tools")!r}]
+sys.path.insert(0, {str(ROOT)!r})
 import gin
 from tests.evaluation.tiny import MeanColors
 gin.register(MeanColors)
-import fvd_sensitivity
+from tools.studies import fvd_sensitivity
 from absl import app
 app.run(fvd_sensitivity.main)
 """

@@ -3,9 +3,6 @@ import functools
 import keras
 import pytest
 import tensorflow as tf
-import xla_cost
-from network_flops import DiscriminatorCount, GeneratorCount
-from shapes import network
 from training import tiny
 
 from dvdgan_tf.layers.recurrent import ConvGRU
@@ -16,6 +13,9 @@ from dvdgan_tf.networks.discriminators import (
 )
 from dvdgan_tf.networks.frame_encoder import FrameEncoder
 from dvdgan_tf.networks.generator import Generator
+from tools.flops import xla_cost
+from tools.flops.network_flops import DiscriminatorCount, GeneratorCount
+from tools.flops.shapes import network
 
 # As `tiny`: one group 4x4 -> 8x8 of 4 and 2 channels, 4 frames, 3 classes.
 G = dict(resolution=8, num_frames=4, num_classes=3, ch=2)

@@ -1,6 +1,7 @@
-import npz_file
 import numpy as np
 import pytest
+
+from tools.jax import npz_file
 
 
 def test_a_damaged_compressed_file_is_one_sentence(tmp_path):

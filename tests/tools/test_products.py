@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-import xla_cost
-from products import Network
+
+from tools.flops import xla_cost
+from tools.flops.products import Network
 
 
 def taps(size, kernel, stride=1):

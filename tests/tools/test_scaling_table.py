@@ -4,7 +4,8 @@ import pathlib
 
 import gin
 import pytest
-import scaling_table
+
+from tools.flops import scaling_table
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "scaling.md").read_text()

@@ -11,12 +11,10 @@ import time
 import pytest
 import runs
 
+from tools.studies import study, study_process
+from tools.studies.study_table import table
+
 ROOT = pathlib.Path(__file__).parents[2]
-STUDIES = ROOT / "tools" / "studies"
-sys.path.insert(0, str(STUDIES))
-import study  # noqa: E402
-import study_process  # noqa: E402
-from study_table import table  # noqa: E402
 
 # Burns processor time in steps of 0.05 s, saves when asked to stop, resumes,
 # and reports at its last step, as training does.
@@ -127,7 +125,8 @@ def test_an_interrupted_row_goes_on_and_has_its_seconds(
 
 def test_sigterm_lets_training_save(tmp_path, stand_in):
     code = (
-        f"import sys; sys.path.insert(0, {str(STUDIES)!r}); import study;"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r});"
+        "from tools.studies import study;"
         f"study.sys.executable = {study.sys.executable!r}; study.main()"
     )
     options = [
@@ -214,7 +213,8 @@ def test_with_training_itself(tmp_path):
     result = subprocess.run(
         [
             sys.executable,
-            str(STUDIES / "study.py"),
+            "-m",
+            "tools.studies.study",
             f"--results={tmp_path / 'results.jsonl'}",
             f"--folder={tmp_path}",
             "--name=tiny",

@@ -3,7 +3,8 @@
 import sys
 
 import pytest
-import turns
+
+from tools.benchmarks import turns
 
 # Writes when it begins and ends a step, with the file as the witness.
 PROGRAM = """
@@ -36,5 +37,5 @@ def test_steps_alternate(tmp_path):
 
 
 def test_a_program_that_fails_is_named():
-    with pytest.raises(SystemExit, match="error: -c ended with code 3"):
+    with pytest.raises(SystemExit, match="error: a ended with code 3"):
         turns.run({"a": [sys.executable, "-c", "raise SystemExit(3)"]}, 1)

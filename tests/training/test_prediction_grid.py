@@ -9,7 +9,7 @@ from PIL import Image
 
 from dvdgan_tf.training.prediction_grid import PredictionGrid
 from dvdgan_tf.training.samples import SampleGrid
-from dvdgan_tf.video_reading import read_frames
+from dvdgan_tf.video.reading import read_frames
 
 CLIPS, SAMPLES, FRAMES, GIVEN, SIZE = 3, 2, 6, 2, 8
 

@@ -1,9 +1,9 @@
 """Studies of configurations: one command trains and measures one of them.
 
-python tools/studies/study.py --results=docs/studies/digits.jsonl \
+python -m tools.studies.study --results=docs/studies/digits.jsonl \
     --folder=runs/study --name=base --seed=0 --budget=550 \
     --gin_file=gin/demo.gin --gin_param=Trainer.learning_rate_d=1e-3
-python tools/studies/study.py --results=docs/studies/digits.jsonl --table
+python -m tools.studies.study --results=docs/studies/digits.jsonl --table
 
 Training runs in a process of its own, on --threads threads at the lowest
 priority, for train.num_steps steps, or until --budget processor seconds are
@@ -22,8 +22,8 @@ import signal
 import subprocess
 import sys
 
-import study_process
-from study_table import table
+from tools.studies import study_process
+from tools.studies.study_table import table
 
 ROOT = pathlib.Path(__file__).parents[2]
 # More steps than a budget allows.

@@ -1,0 +1,1 @@
+"""From a generator to clips."""

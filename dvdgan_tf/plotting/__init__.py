@@ -1,0 +1,1 @@
+"""Pictures of what training and evaluation have written."""

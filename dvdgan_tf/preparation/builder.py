@@ -1,0 +1,269 @@
+"""What the TFDS builders of video files have in common."""
+
+import abc
+import csv
+import dataclasses
+import hashlib
+import os
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
+
+from dvdgan_tf.data.index import index_name
+from dvdgan_tf.preparation import shards
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """How video files become records.
+
+    Attributes:
+        sources: folders, or for `video_folder` also CSV files; TFDS's manual
+            folder if empty.
+        label_pattern: see `listing.list_folder`; for `video_folder`.
+        short_side: height or width, whichever is shorter, of the stored
+            frames in pixels.
+        fps: frames per second to which time stamps are resampled; None keeps
+            every frame of the file.
+        quality: of the JPEG frames, 1 to 100.
+        damaged: "keep_readable" keeps what can be read of a damaged file,
+            "drop" nothing.
+        min_frames: files with fewer are skipped.
+        max_frames: of a record; longer files become several, each a clip of
+            its own. By default 10 s at 60 frames per second are one.
+        clips_per_shard: files that one shard is made of, at most.
+        time_limit_s: seconds that the decoder may take for one frame.
+    """
+
+    sources: tuple = ()
+    label_pattern: str | None = None
+    short_side: int = 144
+    fps: float | None = None
+    quality: int = 95
+    damaged: str = "keep_readable"
+    min_frames: int = 1
+    max_frames: int = 600
+    clips_per_shard: int = 64
+    time_limit_s: float = 60.0
+
+    def __post_init__(self):
+        limits = {
+            "short_side": (16, 4096),
+            "quality": (1, 100),
+            "min_frames": (1, self.max_frames),
+            "max_frames": (1, 100_000),
+            "clips_per_shard": (1, 100_000),
+            "time_limit_s": (0.1, 86_400),
+            "fps": (0.1, 1_000),
+        }
+        for name, (least, most) in limits.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(
+                    f"{name} must be from {least} to {most}. Received: "
+                    f"{name}={value}."
+                )
+        if self.damaged not in ("keep_readable", "drop"):
+            raise ValueError(
+                "damaged must be 'keep_readable' or 'drop'. Received: "
+                f"{self.damaged!r}."
+            )
+
+
+class VideoBuilder(FileReaderBuilder):
+    """Decodes video files into shards of JPEG frames, by Beam.
+
+    A shard is made of a fixed set of files by one worker, which streams their
+    frames into it: neither Beam nor a worker ever holds more than one record.
+    Finished shards are kept in `work_dir` until all are there, so that a
+    preparation that was interrupted goes on where it stopped. Files are dealt
+    to shards in an order drawn by their names, so that classes mix.
+
+    Args:
+        preparation: a `Preparation`.
+        **kwargs: of `tfds.core.DatasetBuilder`.
+    """
+
+    def __init__(self, *, preparation=None, **kwargs):
+        self.preparation = preparation or Preparation()
+        self._plan = None
+        super().__init__(**kwargs)
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict(
+                {
+                    "video": tfds.features.Video(
+                        shape=(None, None, None, 3), encoding_format="jpeg"
+                    ),
+                    "label": tfds.features.ClassLabel(),
+                    "name": tfds.features.Text(),
+                    "fps": np.float32,
+                    "duration": np.float32,
+                    "start": np.int32,
+                }
+            ),
+            supervised_keys=("video", "label"),
+            # Files are dealt to shards by chance already.
+            disable_shuffling=True,
+        )
+
+    @abc.abstractmethod
+    def _listing(self, sources):
+        """The `Listing` of the files in `sources`, a list of paths."""
+
+    @property
+    def work_dir(self):
+        """Folder of the finished shards, beside that of the dataset."""
+        return os.path.join(self.data_dir_root, f"{self.name}.work")
+
+    def plan(self, manual_dir=None):
+        """Lists the files and deals them to shards, once.
+
+        Args:
+            manual_dir: the source, if the preparation has none.
+
+        Returns:
+            The `Listing`, and {split: list of `shards.Shard`}.
+
+        Raises:
+            FileNotFoundError: a source is not there.
+            ValueError: no file in them looks like a clip.
+        """
+        if self._plan is None:
+            listing = self._list(manual_dir)
+            self.info.features["label"].names = listing.class_names
+            self._plan = (
+                listing,
+                {
+                    split: self._deal(split, listing)
+                    for split in sorted({clip.split for clip in listing.clips})
+                },
+            )
+        return self._plan
+
+    def _list(self, manual_dir):
+        sources = self.preparation.sources or (manual_dir,)
+        listing = self._listing([os.fspath(source) for source in sources])
+        if not listing.clips:
+            reasons = "; ".join(f"{n!r}: {r}" for n, r in listing.skipped[:3])
+            raise ValueError(
+                f"There is no clip in {', '.join(map(repr, sources))}"
+                f"{' (' + reasons + ')' if reasons else ''}."
+            )
+        return listing
+
+    def _deal(self, split, listing):
+        clips = [clip for clip in listing.clips if clip.split == split]
+        clips.sort(key=lambda clip: (_digest(clip.name), clip.name))
+        # A small collection, too, is work for several processes.
+        size = min(self.preparation.clips_per_shard, -(-len(clips) // 16))
+        return [
+            shards.Shard.of(
+                self.work_dir,
+                split,
+                clips[i : i + size],
+                listing.class_names,
+                self.preparation,
+            )
+            for i in range(0, len(clips), size)
+        ]
+
+    def _download_and_prepare(self, dl_manager, download_config=None):
+        manual_dir = None if self.preparation.sources else dl_manager.manual_dir
+        listing, plan = self.plan(manual_dir)
+        shards.make_folder(self.work_dir)
+        missing = [s for made in plan.values() for s in made if not s.done()]
+        if missing:
+            self._make(missing, download_config)
+        splits = [self._collect(name, made) for name, made in plan.items()]
+        splits = [split for split in splits if split]
+        if not splits:
+            raise ValueError(_nothing_usable(listing, plan))
+        # TFDS moves the folder when all is there: this file, too.
+        path = os.path.join(self.data_dir, "skipped.csv")
+        _write_left_out(path, *left_out(listing, plan))
+        self.info.set_splits(tfds.core.splits.SplitDict(splits))
+
+    def _make(self, missing, download_config):
+        config = download_config or tfds.download.DownloadConfig()
+        with beam.Pipeline(
+            runner=config.beam_runner, options=config.beam_options
+        ) as pipeline:
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(missing)
+                | "Deal" >> beam.Reshuffle()
+                | "Write" >> beam.ParDo(shards.WriteShard(self.info.features))
+            )
+
+    def _collect(self, name, made):
+        """Puts a split's shards and its index into the dataset's folder."""
+        reports = [(s, r) for s in made if (r := s.report())["records"]]
+        if not reports:
+            return None
+        template = self._get_filename_template(split_name=name)
+        for i, (shard, _) in enumerate(reports):
+            target = template.sharded_filepath(
+                shard_index=i, num_shards=len(reports)
+            )
+            shards.link_or_copy(shard.path, os.fspath(target))
+        records = [report["records"] for _, report in reports]
+        shards.index_of(records).save(
+            os.path.join(self.data_dir, index_name(name, "video"))
+        )
+        return tfds.core.SplitInfo(
+            name=name,
+            shard_lengths=[len(r) for r in records],
+            num_bytes=sum(report["bytes"] for _, report in reports),
+            filename_template=template,
+        )
+
+
+def left_out(listing, plan):
+    """Which files are not in the dataset, and which are not as a whole.
+
+    Args:
+        listing: `Listing`, see `VideoBuilder.plan`.
+        plan: its shards, all finished.
+
+    Returns:
+        Those skipped and those cut short, lists of (name, reason).
+    """
+    reports = [shard.report() for made in plan.values() for shard in made]
+    skipped, shortened = (
+        [entry for report in reports for entry in report[outcome]]
+        for outcome in ("skipped", "shortened")
+    )
+    return [*listing.skipped, *skipped], shortened
+
+
+def _write_left_out(path, skipped, shortened):
+    with tf.io.gfile.GFile(path, "w") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "outcome", "reason"])
+        for outcome, entries in (
+            ("skipped", skipped),
+            ("shortened", shortened),
+        ):
+            for name, reason in entries:
+                name = name.encode("utf-8", "replace").decode()
+                writer.writerow([name, outcome, reason])
+
+
+def _nothing_usable(listing, plan):
+    skipped, _ = left_out(listing, plan)
+    name, reason = skipped[0]
+    return (
+        f"None of the {len(skipped)} files is usable; the first, "
+        f"{name!r}: {reason}."
+    )
+
+
+def _digest(name):
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,264 @@
+"""One shard of a dataset: the files it is made of, and what became of them."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import time
+import uuid
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+
+from dvdgan_tf.data.index import Index
+from dvdgan_tf.data.records import FOOTER_BYTES, HEADER_BYTES
+from dvdgan_tf.video.isolated import CannotReadError, IsolatedDecoder
+
+
+class CannotWriteError(OSError):
+    """A shard cannot be made here and now, whatever is in its videos.
+
+    There is no room, or no right to write, a video has changed, or the drive
+    that it is on fails.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A shard to be made, or made.
+
+    Its file is named by a hash of all that its content depends on. So a file
+    that is there is finished and right.
+
+    Attributes:
+        stem: path of the file without extension.
+        clips: tuple of `Clip`.
+        files: tuple of (bytes, time of change in ns) of their files as they
+            were when listed; None for what is not there.
+        class_names: tuple of str, in the order of the labels.
+        preparation: a `Preparation`.
+    """
+
+    stem: str
+    clips: tuple
+    files: tuple
+    class_names: tuple
+    preparation: object
+
+    @classmethod
+    def of(cls, work_dir, split, clips, class_names, preparation):
+        """Names the shard; looks at its files for that."""
+        how = dataclasses.asdict(preparation)
+        # Where the files are, and how they are dealt, does not matter.
+        for name in ("sources", "label_pattern", "clips_per_shard"):
+            del how[name]
+        files = [_size_and_time(clip.path) for clip in clips]
+        what = [
+            [clip.name, clip.label, *file]
+            for clip, file in zip(clips, files, strict=True)
+        ]
+        content = json.dumps([what, class_names, how])
+        digest = hashlib.sha256(content.encode()).hexdigest()[:20]
+        return cls(
+            os.path.join(work_dir, f"{split}-{digest}"),
+            tuple(clips),
+            tuple(files),
+            tuple(class_names),
+            preparation,
+        )
+
+    @property
+    def path(self):
+        """Of the TFRecord file."""
+        return f"{self.stem}.tfrecord"
+
+    @property
+    def report_path(self):
+        """Of the report, written when the shard is finished."""
+        return f"{self.stem}.json"
+
+    def done(self):
+        """Whether the shard is finished."""
+        return tf.io.gfile.exists(self.report_path)
+
+    def report(self):
+        """What became of the clips, a dict.
+
+        `records`: list of [label, frames, payload bytes]; `bytes`: of the
+        file; `written`: number of clips with records; `skipped` and
+        `shortened`: lists of [name, reason]; `seconds`.
+        """
+        with tf.io.gfile.GFile(self.report_path) as file:
+            return json.load(file)
+
+
+class WriteShard(beam.DoFn):
+    """Decodes the clips of a `Shard` and writes its file, then its report.
+
+    Args:
+        features: a `tfds.features.FeaturesDict`.
+    """
+
+    def __init__(self, features):
+        self._features = features
+
+    def process(self, shard):
+        """Makes the shard unless it is there.
+
+        Raises:
+            CannotWriteError: see there.
+            ChildProcessError: the decoding process cannot be started.
+        """
+        if shard.done():
+            return
+        try:
+            self._write(shard)
+        except (ChildProcessError, CannotWriteError):
+            raise
+        except CannotReadError as error:
+            raise CannotWriteError(str(error)) from error
+        except (OSError, tf.errors.OpError) as error:
+            folder = os.path.dirname(shard.stem)
+            raise _cannot_write(folder, error) from error
+
+    def _write(self, shard):
+        start = time.time()
+        report = {"records": [], "written": 0, "skipped": [], "shortened": []}
+        partial = f"{shard.path}.{uuid.uuid4().hex}.partial"
+        try:
+            with (
+                tf.io.TFRecordWriter(partial) as writer,
+                _decoder(shard.preparation) as decoder,
+            ):
+                for clip, file in zip(shard.clips, shard.files, strict=True):
+                    _check_unchanged(clip, file)
+                    self._add(clip, shard, decoder, writer, report)
+                    _check_unchanged(clip, file)
+            tf.io.gfile.rename(partial, shard.path, overwrite=True)
+        except BaseException:
+            if tf.io.gfile.exists(partial):
+                tf.io.gfile.remove(partial)
+            raise
+        report["bytes"] = sum(n for *_, n in report["records"])
+        report["seconds"] = time.time() - start
+        _write_text(shard.report_path, json.dumps(report))
+
+    def _add(self, clip, shard, decoder, writer, report):
+        records = len(report["records"])
+        label = shard.class_names.index(clip.label)
+        for piece in decoder.pieces(clip.path):
+            frames = len(piece.frames)
+            payload = self._features.serialize_example(
+                {
+                    "video": [io.BytesIO(frame) for frame in piece.frames],
+                    "label": label,
+                    "name": _utf8(clip.name),
+                    "fps": piece.fps,
+                    "duration": frames / piece.fps,
+                    "start": piece.start,
+                }
+            )
+            # Equal clips are equal bytes: Protocol Buffers' maps have no order.
+            example = tf.train.Example.FromString(payload)
+            payload = example.SerializeToString(deterministic=True)
+            writer.write(payload)
+            report["records"].append([label, frames, len(payload)])
+        written = len(report["records"]) > records
+        report["written"] += written
+        if decoder.reason:
+            outcome = "shortened" if written else "skipped"
+            report[outcome].append([_utf8(clip.name), decoder.reason])
+
+
+def _check_unchanged(clip, file):
+    """A file may have been replaced, or its drive unmounted, since listed."""
+    if _size_and_time(clip.path) != file:
+        raise CannotWriteError(
+            f"The file {_utf8(clip.path)!r} has changed or gone since the "
+            "files were listed; start again when it is complete."
+        )
+
+
+def index_of(records):
+    """The `Index` of a split.
+
+    Args:
+        records: for each shard its report's `records`.
+    """
+    columns = [[], [], [], [], []]
+    for shard, entries in enumerate(records):
+        offset = 0
+        for label, frames, length in entries:
+            row = (shard, offset + HEADER_BYTES, length, label, frames)
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+            offset += HEADER_BYTES + length + FOOTER_BYTES
+    shard, offset, length, label, frames = columns
+    return Index(
+        shard=np.array(shard, np.int32),
+        offset=np.array(offset, np.int64),
+        length=np.array(length, np.int64),
+        label=np.array(label, np.int32),
+        frames=np.array(frames, np.int32),
+    )
+
+
+def make_folder(path):
+    """Creates a folder for shards.
+
+    Raises:
+        CannotWriteError: there is no room, or no right to write.
+    """
+    try:
+        tf.io.gfile.makedirs(path)
+    except (OSError, tf.errors.OpError) as error:
+        raise _cannot_write(path, error) from error
+
+
+def link_or_copy(source, target):
+    """A second name for a file where the file system has that, or a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        tf.io.gfile.copy(source, target, overwrite=True)
+
+
+def _cannot_write(folder, error):
+    reason = getattr(error, "strerror", None) or getattr(
+        error, "message", error
+    )
+    return CannotWriteError(f"Cannot write to {folder!r} ({reason}).")
+
+
+def _decoder(how):
+    return IsolatedDecoder(
+        short_side=how.short_side,
+        fps=how.fps,
+        quality=how.quality,
+        damaged=how.damaged,
+        min_frames=how.min_frames,
+        max_frames_per_piece=how.max_frames,
+        time_limit_s=how.time_limit_s,
+    )
+
+
+def _size_and_time(path):
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None, None
+    return status.st_size, status.st_mtime_ns
+
+
+def _write_text(path, text):
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
+    with tf.io.gfile.GFile(partial, "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(partial, path, overwrite=True)
+
+
+def _utf8(name):
+    """Names of files need not be UTF-8; records and JSON do."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

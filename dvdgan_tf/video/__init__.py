@@ -1,0 +1,1 @@
+"""Video files, pixels and pictures: in and out, without TensorFlow."""

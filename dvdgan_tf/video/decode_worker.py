@@ -1,0 +1,215 @@
+"""Decodes video files into JPEG frames, in a process of its own.
+
+    python -m dvdgan_tf.video.decode_worker
+
+A file made to harm, or a bug of a decoder, ends this process and no other;
+`isolated` starts it and talks to it. No TensorFlow here.
+
+Each request is a line of JSON on standard input, an object with
+
+    path        str; bytes that are no text as lone surrogates (os.fsdecode)
+    short_side  pixels, int; null keeps the file's size
+    fps         frames per second to resample to; null keeps every frame
+    quality     of the JPEG files, 1 to 100
+    max_frames_per_piece  int
+    max_bytes_per_piece   int, of the JPEG files, where a piece ends
+    whole       true to decode all of a file before the first frame is sent,
+                and to send none if it is damaged
+
+Each answer on standard output is the length of a JSON object (4 bytes, big
+endian), the object, and as many bytes as its key "bytes" says, 0 if absent:
+
+    {"type": "ready"}                 once, at the start
+    {"type": "frame", "bytes": int}   then the JPEG file
+    {"type": "piece", "start": int, "frames": int, "fps": float,
+     "height": int, "width": int}     behind the frames of a piece
+    {"type": "alive"}                 each second while `whole` is checked
+    {"type": "end", "reason": str or null, "machine": bool}
+
+where "reason" says why there are no more frames, null at the regular end, and
+"machine" that not the file is at fault; then its last frames are in no piece.
+"""
+
+import dataclasses
+import functools
+import io
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import sys
+import threading
+import time
+
+import av
+from PIL import Image
+
+from dvdgan_tf.video import reading
+
+HEADER_LENGTH = struct.Struct(">I")
+
+# The longest side that JPEG can say, less what libjpeg keeps for itself.
+_MAX_SIDE = 65500
+
+_ALIVE_S = 1.0
+
+
+def main():
+    """Answers requests until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    av.logging.set_level(None)
+    # What libraries print would damage the protocol.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _send(answers, {"type": "ready"})
+        for line in sys.stdin.buffer:
+            _answer(json.loads(line), answers)
+    except BrokenPipeError:
+        os._exit(0)  # without a last attempt to flush
+
+
+def _end_with_parent():
+    # Also while a decoder hangs. Standard input is never ready for `events`
+    # of 0, but tells when its other end is closed.
+    poll = select.poll()
+    poll.register(0, 0)
+    poll.poll()
+    os._exit(0)
+
+
+def _send(answers, header, data=b""):
+    if data:
+        header["bytes"] = len(data)
+    header = json.dumps(header).encode()
+    answers.write(HEADER_LENGTH.pack(len(header)) + header)
+    answers.write(data)
+    answers.flush()
+
+
+def _answer(request, answers):
+    reason, machine = None, False
+    try:
+        if request["whole"]:
+            reason = _damage(request["path"], answers)
+        if reason is None:
+            _send_frames(request, answers)
+    except BrokenPipeError:
+        raise
+    except reading.CannotReadError as error:
+        reason, machine = error.reason, True
+    except Exception as error:
+        # Whatever a file makes the libraries raise is that file's fault.
+        reason = _words(error)
+    _send(answers, {"type": "end", "reason": reason, "machine": machine})
+
+
+def _damage(path, answers):
+    count, next_alive = 0, time.monotonic()
+    try:
+        for decoded in reading.check_frames(path):
+            count = decoded
+            if time.monotonic() >= next_alive:
+                _send(answers, {"type": "alive"})
+                next_alive = time.monotonic() + _ALIVE_S
+    except reading.UnreadableVideoError as error:
+        if not count:
+            return error.reason
+        return f"it is damaged after {count} decoded frames: {error.reason}"
+    return None
+
+
+def _send_frames(request, answers):
+    size = functools.partial(_size, short_side=request["short_side"])
+    frames = reading.read_timed_frames(request["path"], size, request["fps"])
+    piece = pixels = None
+    try:
+        for number, frame in enumerate(frames):
+            if frame.pixels is not pixels:  # else it is a repeated one
+                pixels = frame.pixels
+                jpeg = _jpeg(pixels, request["quality"])
+            if piece is None:
+                piece = _Piece(number, frame)
+            _send(answers, {"type": "frame"}, jpeg)
+            piece.add(frame, jpeg)
+            if piece.is_full(request):
+                _send(answers, piece.header())
+                piece = None
+    except reading.UnreadableVideoError:
+        # What came before the damage is a piece of its own.
+        if piece:
+            _send(answers, piece.header())
+        raise
+    if piece:
+        _send(answers, piece.header())
+
+
+@dataclasses.dataclass
+class _Piece:
+    start: int
+    first: reading.TimedFrame
+    frames: int = 0
+    bytes: int = 0
+    last: reading.TimedFrame | None = None
+
+    def add(self, frame, jpeg):
+        self.frames += 1
+        self.bytes += len(jpeg)
+        self.last = frame
+
+    def is_full(self, request):
+        return (
+            self.frames >= request["max_frames_per_piece"]
+            or self.bytes >= request["max_bytes_per_piece"]
+        )
+
+    def header(self):
+        height, width, _ = self.first.pixels.shape
+        fps = reading.average_fps(
+            self.frames,
+            self.last.time - self.first.time,
+            self.first.nominal_fps,
+        )
+        return {
+            "type": "piece",
+            "start": self.start,
+            "frames": self.frames,
+            "fps": fps,
+            "height": height,
+            "width": width,
+        }
+
+
+def _size(height, width, short_side):
+    scale = short_side / min(height, width) if short_side else 1
+    size = round(height * scale), round(width * scale)
+    if max(size) > _MAX_SIDE or size[0] * size[1] > reading.MAX_PIXELS:
+        raise ValueError(
+            f"its frames of {height} x {width} pixels become too large, "
+            f"{size[0]} x {size[1]}"
+        )
+    return size
+
+
+def _jpeg(pixels, quality):
+    # Chroma at half resolution, as nearly all videos have it already.
+    file = io.BytesIO()
+    image = Image.fromarray(pixels)
+    image.save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    return file.getvalue()
+
+
+def _words(error):
+    if isinstance(error, reading.UnreadableVideoError):
+        return error.reason
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+import os
+
+import pytest
+
+from dvdgan_tf.preparation import listing
+
+
+def make(folder, *names, content=b"x"):
+    for name in names:
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+    return str(folder)
+
+
+def found(listed):
+    return {(c.name, c.label, c.split) for c in listed.clips}
+
+
+def test_classes_are_folders(tmp_path):
+    source = make(tmp_path, "b c/1.mp4", "a/x/2.avi", "a/-3.mkv", "ü/ü.webm")
+    listed = listing.list_folder(source)
+    assert found(listed) == {
+        ("b c/1.mp4", "b c", "train"),
+        ("a/x/2.avi", "a", "train"),
+        ("a/-3.mkv", "a", "train"),
+        ("ü/ü.webm", "ü", "train"),
+    }
+    assert listed.class_names == ["a", "b c", "ü"]
+    assert all(os.path.isfile(clip.path) for clip in listed.clips)
+    assert not listed.skipped
+
+
+def test_splits_are_folders_of_class_folders(tmp_path):
+    source = make(tmp_path, "train/a/1.mp4", "val/a/2.mp4", "Test/b/3.mp4")
+    assert found(listing.list_folder(source)) == {
+        ("train/a/1.mp4", "a", "train"),
+        ("val/a/2.mp4", "a", "validation"),
+        ("Test/b/3.mp4", "b", "test"),
+    }
+
+
+def test_a_class_may_be_called_test(tmp_path):
+    source = make(tmp_path, "test/1.mp4", "run/2.mp4")
+    assert found(listing.list_folder(source)) == {
+        ("test/1.mp4", "test", "train"),
+        ("run/2.mp4", "run", "train"),
+    }
+
+
+@pytest.mark.parametrize("split", ["", "test/"])
+def test_without_class_folders_all_is_one_class(tmp_path, split):
+    source = make(tmp_path, f"{split}1.mp4", f"{split}2.mp4")
+    expected = "test" if split else "train"
+    assert found(listing.list_folder(source)) == {
+        (f"{split}{n}.mp4", "all", expected) for n in (1, 2)
+    }
+
+
+def test_what_is_left_out_is_named(tmp_path):
+    source = make(
+        tmp_path, "a/1.mp4", "a/._1.mp4", "a/n.TXT", "b.mp4", ".git/c.mp4"
+    )
+    assert listing.list_folder(source).skipped == [
+        (".git", "hidden folder"),
+        ("a/._1.mp4", "hidden file"),
+        ("a/n.TXT", "not a video (.txt)"),
+        ("b.mp4", "beside the class folders, in none of them"),
+    ]
+
+
+def test_class_names_that_no_dataset_can_hold(tmp_path):
+    os.makedirs(os.path.join(os.fsencode(tmp_path), b"\xff"))
+    source = make(tmp_path, "a\nb/1.mp4", " c/2.mp4", "d/3.mp4")
+    with open(os.path.join(os.fsencode(tmp_path), b"\xff", b"4.mp4"), "wb"):
+        pass
+    listed = listing.list_folder(source)
+    assert listed.class_names == ["d"]
+    assert len(listed.skipped) == 3
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    source = make(tmp_path / "set", "a/1.mp4")
+    make(tmp_path / "elsewhere", "2.mp4")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "set" / "b")
+    os.symlink(tmp_path / "set", tmp_path / "set" / "a" / "again")
+    os.symlink(tmp_path / "set" / "a", tmp_path / "set" / "a" / "self")
+    listed = listing.list_folder(source)
+    assert {c.name for c in listed.clips} == {"a/1.mp4", "b/2.mp4"}
+    assert listed.skipped == [
+        ("a/again", "a link back to a folder that it is in"),
+        ("a/self", "a link back to a folder that it is in"),
+    ]
+
+
+def test_several_links_to_one_folder(tmp_path):
+    source = make(tmp_path / "set", "a/1.mp4", "c/x/3.mp4")
+    make(tmp_path / "elsewhere", "deep/2.mp4")
+    for name in ("b", "d"):
+        os.symlink(tmp_path / "elsewhere", tmp_path / "set" / name)
+    os.symlink("../c", tmp_path / "set" / "a" / "other")
+    listed = listing.list_folder(source)
+    assert found(listed) == {
+        ("a/1.mp4", "a", "train"),
+        ("a/other/x/3.mp4", "a", "train"),
+        ("b/deep/2.mp4", "b", "train"),
+        ("c/x/3.mp4", "c", "train"),
+        ("d/deep/2.mp4", "d", "train"),
+    }
+    assert not listed.skipped
+
+
+def test_links_across_end(tmp_path):
+    source = make(tmp_path, "a/1.mp4", "b/2.mp4")
+    os.symlink("../b", tmp_path / "a" / "b")
+    os.symlink("../a", tmp_path / "b" / "a")
+    listed = listing.list_folder(source)
+    assert {c.name for c in listed.clips} == {
+        *("a/1.mp4", "a/b/2.mp4", "b/2.mp4", "b/a/1.mp4"),
+    }
+    assert [name for name, _ in listed.skipped] == ["a/b/a", "b/a/b"]
+
+
+def test_labels_from_names(tmp_path):
+    source = make(tmp_path, "x/ann_run.avi", "x/bob_walk.avi", "x/notes.avi")
+    pattern = r"(?P<split>bob|)[^/_]*_(?P<label>\w+)\.avi$"
+    with pytest.raises(ValueError, match="'bob'"):
+        listing.list_folder(source, pattern)
+    listed = listing.list_folder(source, r"_(?P<label>\w+)\.avi$")
+    assert found(listed) == {
+        ("x/ann_run.avi", "run", "train"),
+        ("x/bob_walk.avi", "walk", "train"),
+    }
+    assert listed.skipped == [
+        ("x/notes.avi", "its name does not fit the label pattern")
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["(", "no group"])
+def test_bad_patterns(tmp_path, pattern):
+    with pytest.raises(ValueError, match="label pattern"):
+        listing.list_folder(make(tmp_path, "a/1.mp4"), pattern)
+
+
+def test_csv(tmp_path):
+    make(tmp_path, "v/1.mp4", "v/2.mp4")
+    path = tmp_path / "list.csv"
+    path.write_text(
+        "Path, label,split\nv/1.mp4,a b,train\nv/2.mp4,c,val\nv/3.mp4,c,test\n"
+        "\n"
+    )
+    listed = listing.list_csv(str(path))
+    assert found(listed) == {
+        ("v/1.mp4", "a b", "train"),
+        ("v/2.mp4", "c", "validation"),
+    }
+    assert listed.skipped == [("v/3.mp4", "no such file")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,class\n1,2\n", "columns path, label"),
+        ("path,label,split\n1,2,dev\n", "'dev'"),
+        ("path,label\n1,2\n3\n", "1 columns in row 3 and 2"),
+        ("", "not a CSV"),
+    ],
+)
+def test_bad_csv(tmp_path, text, message):
+    path = tmp_path / "list.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        listing.list_csv(str(path))
+
+
+def test_absent_sources(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        listing.list_folder(str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        listing.list_csv(str(tmp_path / "nowhere.csv"))
+
+
+def test_several_sources_share_their_classes(tmp_path):
+    one = listing.list_folder(make(tmp_path / "1", "a/1.mp4", "b/2.mp4"))
+    two = listing.list_folder(make(tmp_path / "2", "b/2.mp4", "c/3.mp4"))
+    merged = listing.merged([one, two])
+    assert merged.class_names == ["a", "b", "c"]
+    assert {c.name for c in merged.clips} == {"a/1.mp4", "b/2.mp4", "c/3.mp4"}
+    assert merged.skipped == [("b/2.mp4", "listed more than once")]
+
+
+def test_an_empty_label_is_called_empty():
+    clip = listing.Clip("a.mp4", "a.mp4", "", "train")
+    listed = listing.Listing.of([clip], [])
+    assert listed.skipped == [("a.mp4", "the class name is empty")]

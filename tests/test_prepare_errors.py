@@ -1,0 +1,17 @@
+import types
+
+import pytest
+
+from dvdgan_tf import prepare
+
+
+def test_an_error_without_a_message_is_called_by_its_type(tmp_path):
+    def fail(**kwargs):
+        raise RuntimeError
+
+    builder = types.SimpleNamespace(
+        work_dir=str(tmp_path), download_and_prepare=fail
+    )
+    prepare.FLAGS(["prepare", "--num_workers=1"])
+    with pytest.raises(OSError, match="RuntimeError"):
+        prepare.run_beam(builder, "log.txt")
