@@ -6,7 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf.layers.spectral_norm import spectral_weights
 
 
 class Summaries:
