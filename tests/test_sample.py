@@ -12,7 +12,7 @@ import dvdgan_tf
 from dvdgan_tf import sample
 from dvdgan_tf.sampling.conditions import first_frames
 from dvdgan_tf.sampling.files import GRID_CLIPS, ClipWriter
-from dvdgan_tf.video import reading, writing
+from dvdgan_tf.video import pictures, reading, writing
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_all_formats(command, tmp_path, demo):
             assert stored["label"] == (3, 8)[i % 2]
         strip = np.asarray(Image.open(f"{stem}.png"))
         np.testing.assert_array_equal(
-            strip, writing.tile(expected[i], columns=8)
+            strip, pictures.tile(expected[i], columns=8)
         )
         frame = np.asarray(Image.open(stem / "0007.png"))
         np.testing.assert_array_equal(frame, expected[i, 7])

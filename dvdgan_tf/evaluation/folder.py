@@ -11,7 +11,8 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image
 
-from dvdgan_tf.video import reading, writing
+from dvdgan_tf.video import reading
+from dvdgan_tf.video.pixels import to_uint8
 
 _ARRAYS = (".npy", ".npz")
 _IMAGES = (".png", ".jpg", ".jpeg")
@@ -127,7 +128,7 @@ class FolderClips:
         """One clip, uint8 [T, H, W, 3]."""
         if self._array is not None:
             clip = self._array[item][: self.num_frames]
-            return clip if clip.dtype == np.uint8 else writing.to_uint8(clip)
+            return clip if clip.dtype == np.uint8 else to_uint8(clip)
         frames = _images(item) if os.path.isdir(item) else _video(item)
         clip = list(itertools.islice(frames, self.num_frames))
         if len(clip) < self.num_frames:

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures, writing
 
 FORMATS = ("mp4", "gif", "webp", "png", "npz", "frames")
 
@@ -81,8 +81,7 @@ class ClipWriter:
         elif name == "webp":
             writing.write_webp(f"{stem}.webp", video, self._fps)
         elif name == "png":
-            strip = writing.tile(video, columns=len(video))
-            writing.write_png(f"{stem}.png", strip)
+            writing.write_png(f"{stem}.png", pictures.strip(video))
         elif name == "npz":
             np.savez_compressed(f"{stem}.npz", video=video, label=label)
         else:
@@ -95,8 +94,8 @@ class ClipWriter:
         clips = np.stack(self._first)
         paths = [os.path.join(self.folder, f"grid.{e}") for e in ("png", "gif")]
         rows = clips.reshape(-1, *clips.shape[2:])
-        still = writing.tile(rows, columns=clips.shape[1])
+        still = pictures.tile(rows, columns=clips.shape[1])
         writing.write_png(paths[0], still)
         columns = int(np.ceil(np.sqrt(len(clips))))
-        writing.write_gif(paths[1], writing.tile(clips, columns), self._fps)
+        writing.write_gif(paths[1], pictures.tile(clips, columns), self._fps)
         return paths

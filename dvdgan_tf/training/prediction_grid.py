@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.training.samples import file_stem, write_files
-from dvdgan_tf.training.updates import scaled
-from dvdgan_tf.video import prediction_views, writing
+from dvdgan_tf.video import prediction_views
+from dvdgan_tf.video.pixels import to_float, to_uint8
 
 
 @gin.register
@@ -83,7 +83,7 @@ class PredictionGrid:
         given = self.videos[:, : self.trainer.generator.conditioning_frames]
         rows = []
         for z, frames, label in zip(self.z, given, self.labels, strict=True):
-            frames = scaled(frames)
+            frames = to_float(frames)
             rows.append(
                 self.trainer.sample(
                     tf.constant(z),
@@ -92,7 +92,7 @@ class PredictionGrid:
                     tf.repeat(frames[None], len(z), 0),
                 )
             )
-        return writing.to_uint8(np.stack(rows))
+        return to_uint8(np.stack(rows))
 
     def write(self, directory, step, ema):
         """Draws and writes a step's files into a folder.

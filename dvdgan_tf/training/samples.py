@@ -6,7 +6,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures, writing
+from dvdgan_tf.video.pixels import to_uint8
 
 
 @gin.register
@@ -64,7 +65,7 @@ class SampleGrid:
             )
             for z, label in zip(self.z, self.classes, strict=True)
         ]
-        return writing.to_uint8(np.stack(rows))
+        return to_uint8(np.stack(rows))
 
     def write(self, directory, step, ema):
         """Draws and writes a step's files into a folder.
@@ -75,7 +76,7 @@ class SampleGrid:
         """
         videos = self.draw(ema)
         still = still_grid(videos)
-        clip = writing.tile(
+        clip = pictures.tile(
             videos.reshape(-1, *videos.shape[2:]), columns=videos.shape[1]
         )
         stem = os.path.join(directory, file_stem(step, ema))
@@ -119,4 +120,4 @@ def still_grid(videos, max_frames=12):
     columns = min(max_frames, videos.shape[2])
     frames = np.linspace(0, videos.shape[2] - 1, columns).astype(int)
     rows = videos[:, 0, frames]
-    return writing.tile(rows.reshape(-1, *rows.shape[2:]), columns=columns)
+    return pictures.tile(rows.reshape(-1, *rows.shape[2:]), columns=columns)

@@ -7,7 +7,7 @@ that were given have a coloured border; it lies around the frame, not on it.
 
 import numpy as np
 
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures
 
 # Pixels around each frame, and between the clips of a still image.
 MARGIN = 2
@@ -45,10 +45,10 @@ def strip(real, predictions, max_frames=12):
     count = min(max_frames, panels.shape[2])
     shown = np.linspace(0, panels.shape[2] - 1, count).round().astype(int)
     clips = [
-        writing.tile(clip.reshape(-1, *clip.shape[2:]), columns=count)
+        pictures.tile(clip.reshape(-1, *clip.shape[2:]), columns=count)
         for clip in panels[:, :, shown]
     ]
-    return writing.tile(np.stack(clips), columns=1, gap=GAP)
+    return pictures.tile(np.stack(clips), columns=1, gap=GAP)
 
 
 def side_by_side(real, predictions):
@@ -65,7 +65,7 @@ def side_by_side(real, predictions):
         ValueError: an argument is not of that form.
     """
     panels = _panels(real, predictions)
-    return writing.tile(
+    return pictures.tile(
         panels.reshape(-1, *panels.shape[2:]), columns=panels.shape[1]
     )
 
@@ -109,5 +109,5 @@ def _check(real, predictions):
             "[N, S, T - C, H, W, 3], with C and S at least 1. Received: "
             f"{real.dtype} {list(real.shape)} and "
             f"{predictions.dtype} {list(predictions.shape)}; "
-            "`writing.to_uint8` converts from [-1, 1]."
+            "`pixels.to_uint8` converts from [-1, 1]."
         )
