@@ -81,7 +81,11 @@ def test_all_formats(command, tmp_path, demo):
         frames = np.stack(list(reading.read_frames(f"{stem}.mp4")))
         assert np.abs(frames - expected[i].astype(float)).mean() < 8
     with Image.open(output / "grid.png") as grid:
-        assert grid.size == (8 * 32, 10 * 32)
+        # Frames of 32 pixels are shown at 64, with gaps of 2 and names.
+        assert grid.height == 10 * 66 - 2 + 16
+        left = grid.width - (8 * 66 - 2 + 8)
+        shown = np.asarray(grid)[8:, left:][:64:2, :64:2]
+    np.testing.assert_array_equal(shown, expected[0, 0])
 
 
 def test_the_interpolation(command, tmp_path):
@@ -177,7 +181,17 @@ def test_the_grid_is_of_the_first_clips(tmp_path):
     for _ in range(GRID_CLIPS + 3):
         writer.write(np.zeros([2, 4, 4, 3], np.uint8), 0, "a")
     with Image.open(writer.close()[0]) as grid:
-        assert grid.size == (8, 4 * GRID_CLIPS)
+        # "a" beside two frames of 4 pixels, shown at 64.
+        assert grid.height == 66 * GRID_CLIPS - 2 + 16
+        assert 8 + 8 + 130 + 8 < grid.width < 8 + 20 + 8 + 130 + 8
+
+
+@pytest.mark.parametrize("name", ["\ud800", "", "\x00", "東京", "a" * 999])
+def test_any_name_of_a_class_can_be_in_the_grid(tmp_path, name):
+    writer = ClipWriter(str(tmp_path), ["npz"], 12)
+    writer.write(np.zeros([2, 4, 4, 3], np.uint8), 7, name)
+    with Image.open(writer.close()[0]) as grid:
+        assert 8 + 20 + 8 + 130 + 8 < grid.width <= 8 + 132 + 8 + 130 + 8
 
 
 def test_the_home_folder_is_expanded(tmp_path, monkeypatch):

@@ -63,16 +63,16 @@ def make(folder, module, model, card, rows, frames=None):
 
 
 def _preview(model, frames):
-    """A grid of clips, uint8 [T, H, W, 3]."""
+    """Makes a grid of clips, uint8 [T, H, W, 3]."""
     if not model.facts["conditioning_frames"]:
-        return pictures.tile(model.sample(count=_CLIPS), columns=4)
+        return pictures.grid(model.sample(count=_CLIPS), columns=4)
     if frames is None:
         raise ValueError(
             "The preview of a module for prediction continues a video; name "
             "one that may be published with --frames."
         )
     given = np.repeat(frames[None], _CLIPS, 0)
-    return pictures.tile(model.predict(given), columns=4)
+    return pictures.grid(model.predict(given), columns=4)
 
 
 def _asset(module, name):

@@ -58,8 +58,8 @@ def drawable(text: str) -> str:
 
 def labels_beside(
     labels: Sequence[Label],
+    tops: Sequence[int],
     row_height: int,
-    gap: int,
     background: Colour,
     max_width: int = 132,
 ) -> np.ndarray:
@@ -70,14 +70,14 @@ def labels_beside(
 
     Args:
         labels: one for each row.
+        tops: y of each row's upper edge in pixels.
         row_height: height of a row in pixels, at least that of a line, 16.
-        gap: pixels between two rows.
         background: RGB colour behind the words.
         max_width: the column's width in pixels at most; it is as narrow as
             the longest line.
 
     Returns:
-        uint8 [len(labels) * (row_height + gap) - gap, width, 3]
+        uint8 [tops[-1] + row_height, width, 3]
     """
     font = _font()
     columns = [
@@ -85,16 +85,38 @@ def labels_beside(
     ]
     longest = [font.getlength(text) for lines in columns for text, _ in lines]
     width = int(np.ceil(max(longest, default=0)))
-    height = len(labels) * (row_height + gap) - gap
+    height = tops[-1] + row_height
     image = Image.new("RGB", (max(width, 1), height), background)
     draw = ImageDraw.Draw(image)
-    for row, lines in enumerate(columns):
-        middle = row * (row_height + gap) + row_height / 2
-        top = middle - _LINE * len(lines) / 2
+    for row_top, lines in zip(tops, columns, strict=True):
+        top = row_top + row_height / 2 - _LINE * len(lines) / 2
         for number, (text, colour) in enumerate(lines):
             place = (width, top + _LINE * (number + 0.5))
             # "rm": the point is right of the text, at half of its height.
             draw.text(place, text, colour, font, anchor="rm")
+    return np.asarray(image)
+
+
+def headings_above(
+    texts: Sequence[str], column_width: int, background: Colour
+) -> np.ndarray:
+    """Draws a line of headings to stand above columns of pictures.
+
+    Args:
+        texts: one for each column, centred on it; cut where it is too long.
+        column_width: width of a column in pixels.
+        background: RGB colour behind the words.
+
+    Returns:
+        uint8 [18, len(texts) * column_width, 3]
+    """
+    size = (len(texts) * column_width, _LINE + 2)
+    image = Image.new("RGB", size, background)
+    draw = ImageDraw.Draw(image)
+    for column, text in enumerate(texts):
+        place = ((column + 0.5) * column_width, _LINE / 2)
+        text = _cut(drawable(text), column_width)
+        draw.text(place, text, _NOTE_COLOUR, _font(), anchor="mm")
     return np.asarray(image)
 
 

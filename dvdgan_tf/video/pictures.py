@@ -101,22 +101,24 @@ def grid(
     """
     pictures = enlarged(pictures)
     tiled = tile(pictures, columns, _GAP, BACKGROUND)
-    return with_labels(tiled, labels, pictures.shape[-3], _GAP)
+    height = pictures.shape[-3]
+    tops = range(0, tiled.shape[-3], height + _GAP)
+    return with_labels(tiled, labels, tops, height)
 
 
 def with_labels(
     picture: np.ndarray,
     labels: Sequence[Label] | None,
+    tops: Sequence[int],
     row_height: int,
-    gap: int,
 ) -> np.ndarray:
     """Puts a margin around a picture of rows, and names on its left.
 
     Args:
         picture: uint8 [..., H, W, 3] of rows.
         labels: one for each row; None for none.
+        tops: y of each row's upper edge in the picture, in pixels.
         row_height: height of a row in pixels, at least 16.
-        gap: pixels between two rows.
 
     Returns:
         uint8 [..., height, width, 3]
@@ -124,7 +126,7 @@ def with_labels(
     height, width = picture.shape[-3:-1]
     left = _MARGIN
     if labels is not None:
-        column = labels_beside(labels, row_height, gap, BACKGROUND)
+        column = labels_beside(labels, tops, row_height, BACKGROUND)
         left += column.shape[1] + _MARGIN
     framed = np.empty(
         [

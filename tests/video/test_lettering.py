@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 
 from dvdgan_tf.video import lettering
-from dvdgan_tf.video.lettering import Label, drawable, labels_beside
+from dvdgan_tf.video.lettering import (
+    Label,
+    drawable,
+    headings_above,
+    labels_beside,
+)
 
 PAPER = (250, 250, 248)
+TOPS = (0, 66, 132)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,7 @@ def test_any_character_can_be_drawn():
     assert len(seen) > 300
     text = "".join(seen.values())
     labels = [Label(text, text), Label(text[::-1], "note")]
-    picture = labels_beside(labels, 64, 2, PAPER)
+    picture = labels_beside(labels, TOPS[: len(labels)], 64, PAPER)
     assert picture.shape[0] == 130 and picture.shape[1] <= 132
 
 
@@ -53,7 +59,7 @@ def ink(picture):
 
 def test_labels_are_centred_on_their_rows_and_end_at_the_right():
     labels = [Label("run"), Label(""), Label("walk", "sample 1")]
-    picture = labels_beside(labels, 64, 2, PAPER)
+    picture = labels_beside(labels, TOPS[: len(labels)], 64, PAPER)
     assert picture.dtype == np.uint8 and picture.shape[0] == 3 * 66 - 2
     rows, columns = ink(picture[:64])
     assert abs(rows.mean() - 31.5) < 4 and picture.shape[1] - columns[-1] <= 2
@@ -61,7 +67,7 @@ def test_labels_are_centred_on_their_rows_and_end_at_the_right():
     rows, columns = ink(picture[132:])
     assert abs(rows.mean() - 31.5) < 4 and picture.shape[1] - columns[-1] <= 2
     # A label of one line is drawn as that of another row is.
-    alone = labels_beside(labels[:1], 64, 2, PAPER)
+    alone = labels_beside(labels[:1], [0], 64, PAPER)
     np.testing.assert_array_equal(picture[:64, -alone.shape[1] :], alone)
 
 
@@ -76,8 +82,8 @@ def test_long_names_are_wrapped_and_cut(monkeypatch):
     monkeypatch.setattr(lettering, "_cut", cut)
     picture = labels_beside(
         [Label("massaging the head of another person " * 3, "real")],
+        [0],
         64,
-        2,
         PAPER,
         max_width=100,
     )
@@ -97,7 +103,20 @@ def test_words_have_contrast():
         ]
         return np.dot([0.2126, 0.7152, 0.0722], linear)
 
-    picture = labels_beside([Label("WWWW"), Label("", "WWWW")], 64, 2, PAPER)
+    picture = labels_beside(
+        [Label("WWWW"), Label("", "WWWW")], TOPS[:2], 64, PAPER
+    )
     for row, least in ((picture[:64], 7.0), (picture[66:], 4.5)):
         darkest = min(map(luminance, row.reshape(-1, 3)))
         assert (luminance(PAPER) + 0.05) / (darkest + 0.05) >= least
+
+
+def test_headings_are_centred_above_their_columns():
+    line = headings_above(["real", "", "a heading far too long"], 60, PAPER)
+    assert line.shape == (18, 180, 3)
+    _, columns = ink(line[:, :60])
+    assert abs(columns.mean() - 29.5) < 3
+    assert not ink(line[:, 60:120])[0].size
+    # Cut, so that it stays above its own column.
+    _, columns = ink(line[:, 120:])
+    assert columns.size and abs(columns.mean() - 29.5) < 4
