@@ -39,7 +39,7 @@ ALLOWED = {
     "training": {"layers", "training", "named_variables", "video"},
     "generation": {"generation", "named_variables"},
     "metrics": {"metrics"},
-    "features": {"features"},
+    "features": {"features", "video"},
     "evaluation": {"evaluation", "metrics", "generation", "video"},
     "exporting": {
         "exporting",

@@ -9,7 +9,7 @@ import numpy as np
 from dvdgan_tf.exporting.public_config import without_paths
 from dvdgan_tf.exporting.saved_model import new_folder, write_archive
 from dvdgan_tf.publishing.pages import hub_page, model_card
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures, writing
 
 _CLIPS = 16
 _CONFIG = "operative_config.gin"
@@ -63,16 +63,16 @@ def make(folder, module, model, card, rows, frames=None):
 
 
 def _preview(model, frames):
-    """A grid of clips, uint8 [T, H, W, 3]."""
+    """Makes a grid of clips, uint8 [T, H, W, 3]."""
     if not model.facts["conditioning_frames"]:
-        return writing.tile(model.sample(count=_CLIPS), columns=4)
+        return pictures.grid(model.sample(count=_CLIPS), columns=4)
     if frames is None:
         raise ValueError(
             "The preview of a module for prediction continues a video; name "
             "one that may be published with --frames."
         )
     given = np.repeat(frames[None], _CLIPS, 0)
-    return writing.tile(model.predict(given), columns=4)
+    return pictures.grid(model.predict(given), columns=4)
 
 
 def _asset(module, name):

@@ -166,8 +166,11 @@ class Run:
             image, self.sample_paths = self.grid.write(
                 self._path("samples"), self.step, ema
             )
-            name = "samples/ema" if ema else "samples/live"
-            self.summaries.image(self.step, name, image)
+            name = "ema" if ema else "live"
+            self.summaries.image(self.step, f"samples/{name}", image)
+            # The GIF, which TensorBoard's image tab plays.
+            moving = self.sample_paths[1]
+            self.summaries.moving(self.step, f"clips/{name}", moving)
 
     def save(self):
         """Writes a checkpoint."""

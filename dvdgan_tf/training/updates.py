@@ -10,6 +10,7 @@ from dvdgan_tf.layers.shards import for_shards, join, shard
 from dvdgan_tf.training import ema, losses
 from dvdgan_tf.training.accumulation import map_over_parts, sum_over_parts
 from dvdgan_tf.training.randomness import Randomness
+from dvdgan_tf.video.pixels import to_float
 
 # What the updates return, in this order. Gradient norms are sums over
 # replicas of the norms of their shares: exact on one replica, an upper bound
@@ -433,4 +434,4 @@ def _after(continuations, *given):
 
 def scaled(videos):
     """uint8 videos as float32 in [-1, 1]."""
-    return tf.cast(videos, tf.float32) / 127.5 - 1.0
+    return to_float(videos)
