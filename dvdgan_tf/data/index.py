@@ -9,7 +9,6 @@ import hashlib
 import io
 import os
 import struct
-import uuid
 import zipfile
 
 import numpy as np
@@ -17,6 +16,7 @@ import tensorflow as tf
 from absl import logging
 from tqdm import tqdm
 
+from dvdgan_tf import files
 from dvdgan_tf.data import records
 
 _DTYPES = {
@@ -63,15 +63,7 @@ class Index:
         }
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        try:
-            with tf.io.gfile.GFile(temporary, "wb") as file:
-                file.write(buffer.getvalue())
-            tf.io.gfile.rename(temporary, path, overwrite=True)
-        except _FILE_ERRORS:
-            if tf.io.gfile.exists(temporary):
-                tf.io.gfile.remove(temporary)
-            raise
+        files.write_bytes(path, buffer.getvalue(), tf.io.gfile)
 
     @classmethod
     def load(cls, path, split):

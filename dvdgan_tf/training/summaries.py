@@ -6,6 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf import files
 from dvdgan_tf.layers.spectral import spectral_weights
 
 
@@ -60,9 +61,7 @@ def _drop_lines_after(path, step):
                     kept.append(line)
             except ValueError:
                 pass  # A line cut off when the run was killed.
-    with open(path + ".tmp", "w") as file:
-        file.writelines(kept)
-    os.replace(path + ".tmp", path)
+    files.write_text(path, "".join(kept))
 
 
 def parameter_table(networks):

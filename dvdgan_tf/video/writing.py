@@ -1,14 +1,13 @@
 """Videos in (`video_reading`) and out (PNG, GIF, MP4); no TensorFlow here."""
 
-import contextlib
 import fractions
 import io
-import os
-import uuid
 
 import av
 import numpy as np
 from PIL import Image
+
+from dvdgan_tf import files
 
 # Enough frames for one palette to hold the colours of a whole clip.
 _PALETTE_FRAMES = 16
@@ -71,7 +70,7 @@ def write_png(path, image):
         ValueError: `image` is not such an array.
     """
     image = _checked(image, "image", "[H, W, 3]", 3)
-    with _replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
@@ -99,7 +98,7 @@ def write_gif(path, video, fps):
         )
         for frame in video
     )
-    with _replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         first.save(
             temporary,
             format="GIF",
@@ -148,8 +147,7 @@ def write_webp(path, video, fps):
         fps: frames per second.
     """
     content = webp(video, fps)
-    with _replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(content)
+    files.write_bytes(path, content)
 
 
 def write_mp4(path, video, fps):
@@ -172,7 +170,7 @@ def write_mp4(path, video, fps):
         video, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge"
     )
     with (
-        _replacing(path) as temporary,
+        files.replacing(path) as temporary,
         av.open(temporary, "w", format="mp4") as container,
     ):
         _encode(container, video, fps)
@@ -205,17 +203,3 @@ def _checked(array, name, form, rank):
             f"{list(array.shape)}; `to_uint8` converts from [-1, 1]."
         )
     return np.ascontiguousarray(array)
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    # A reader, or a run that is killed, never sees half a file.
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{uuid.uuid4().hex}-{name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
