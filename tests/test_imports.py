@@ -28,7 +28,10 @@ ROOTS = SHARED | {
     "install_i3d",
 }
 
-# Sub-package: what of dvdgan_tf it may import, itself included.
+# Free of third-party modules: every room may import it.
+EVERYWHERE = {"files"}
+
+# Sub-package: what else of dvdgan_tf it may import, itself included.
 ALLOWED = {
     "layers": {"layers"},
     "networks": {"networks", "layers"},
@@ -54,6 +57,7 @@ ALLOWED = {
     "page": {"page", "sampling", "video"},
     "publishing": {"publishing", "exporting", "video"},
     "plotting": {"plotting"},
+    "files": set(),
     "named_variables": set(),
     "stored_weights": {"generation", "named_variables", "sampling"},
 }
@@ -90,7 +94,13 @@ def test_sub_packages_import_only_what_they_may(name):
         assert not return_of & (ROOTS - SHARED)
     else:
         found = {part(n) for n in own_imports(name)}
-        assert found <= ALLOWED[part(name)]
+        assert found <= ALLOWED[part(name)] | EVERYWHERE
+
+
+@pytest.mark.parametrize("name", sorted(EVERYWHERE))
+def test_what_all_may_import_costs_nothing(name):
+    found = {n.split(".")[0] for n in imports(MODULES[f"dvdgan_tf.{name}"])}
+    assert found <= {*sys.stdlib_module_names, "dvdgan_tf"}
 
 
 def test_generator_and_discriminators_do_not_import_each_other():

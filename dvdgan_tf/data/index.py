@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import uuid
 import zipfile
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from dvdgan_tf import files
 from dvdgan_tf.data import records
 
 DTYPES = {
@@ -61,15 +61,7 @@ class Index:
         }
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        try:
-            with tf.io.gfile.GFile(temporary, "wb") as file:
-                file.write(buffer.getvalue())
-            tf.io.gfile.rename(temporary, path, overwrite=True)
-        except FILE_ERRORS:
-            if tf.io.gfile.exists(temporary):
-                tf.io.gfile.remove(temporary)
-            raise
+        files.write_bytes(path, buffer.getvalue(), tf.io.gfile)
 
     @classmethod
     def load(cls, path: str, split: tfds.core.SplitInfo) -> Index:

@@ -6,8 +6,9 @@ import shutil
 
 import numpy as np
 
+from dvdgan_tf import files
 from dvdgan_tf.exporting.public_config import without_paths
-from dvdgan_tf.exporting.saved_model import new_folder, write_archive
+from dvdgan_tf.exporting.saved_model import write_archive
 from dvdgan_tf.publishing.pages import hub_page, model_card
 from dvdgan_tf.video import pictures, writing
 
@@ -41,7 +42,7 @@ def make(folder, module, model, card, rows, frames=None):
     facts = json.loads(_asset(module, "module.json"))
     text = model_card(card, facts, model.class_names, config, rows)
     preview = _preview(model, frames)
-    with new_folder(folder) as temporary:
+    with files.new_folder(folder) as temporary:
         target = os.path.join(temporary, "model")
         shutil.copytree(module, target)
         with open(os.path.join(target, "assets", _CONFIG), "w") as file:

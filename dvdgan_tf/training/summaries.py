@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from dvdgan_tf import files
 from dvdgan_tf.layers.spectral_norm import SpectralWeight, spectral_weights
 
 
@@ -85,9 +86,7 @@ def _drop_lines_after(path, step):
                     kept.append(line)
             except ValueError:
                 pass  # A line cut off when the run was killed.
-    with open(path + ".tmp", "w") as file:
-        file.writelines(kept)
-    os.replace(path + ".tmp", path)
+    files.write_text(path, "".join(kept))
 
 
 def parameter_table(networks: Sequence[keras.Model]) -> str:

@@ -1,14 +1,14 @@
 """Pictures and videos as files: PNG, GIF, WebP, MP4."""
 
-import contextlib
 import fractions
 import io
 import os
-import uuid
 
 import av
 import numpy as np
 from PIL import Image
+
+from dvdgan_tf import files
 
 # Enough frames for one palette to hold the colours of a whole clip.
 _PALETTE_FRAMES = 16
@@ -25,7 +25,7 @@ def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
         ValueError: `image` is not such an array.
     """
     image = _checked(image, "image", "[H, W, 3]", 3)
-    with _replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
@@ -73,7 +73,7 @@ def write_gif(path: str | os.PathLike, video: np.ndarray, fps: float) -> None:
         video: uint8 [T, H, W, 3].
         fps: frames per second.
     """
-    _write_bytes(path, gif(video, fps))
+    files.write_bytes(path, gif(video, fps))
 
 
 def webp(video: np.ndarray, fps: float) -> bytes:
@@ -109,7 +109,7 @@ def write_webp(path: str | os.PathLike, video: np.ndarray, fps: float) -> None:
         video: uint8 [T, H, W, 3].
         fps: frames per second.
     """
-    _write_bytes(path, webp(video, fps))
+    files.write_bytes(path, webp(video, fps))
 
 
 def write_mp4(path: str | os.PathLike, video: np.ndarray, fps: float) -> None:
@@ -132,7 +132,7 @@ def write_mp4(path: str | os.PathLike, video: np.ndarray, fps: float) -> None:
         video, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge"
     )
     with (
-        _replacing(path) as temporary,
+        files.replacing(path) as temporary,
         av.open(temporary, "w", format="mp4") as container,
     ):
         _encode(container, video, fps)
@@ -165,22 +165,3 @@ def _checked(array, name, form, rank):
             f"{list(array.shape)}; `pixels.to_uint8` converts from [-1, 1]."
         )
     return np.ascontiguousarray(array)
-
-
-def _write_bytes(path, content):
-    with _replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(content)
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    # A reader, or a run that is killed, never sees half a file.
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{uuid.uuid4().hex}-{name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
