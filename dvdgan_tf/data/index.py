@@ -15,9 +15,9 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 from absl import logging
-from tqdm import tqdm
 
 from dvdgan_tf.data import records
+from dvdgan_tf.progress_bar import progress_bar
 
 _DTYPES = {
     "shard": np.int32,
@@ -217,7 +217,9 @@ def scan(builder, split, video_key, label_key):
     columns = {name: [] for name in _DTYPES}
     damaged = []
     total = sum(_size(path) for path in paths)
-    with tqdm(total=total, desc="index", unit="B", unit_scale=True) as bar:
+    with progress_bar(
+        total=total, desc="index", unit="B", unit_scale=True
+    ) as bar:
         for shard, path in enumerate(paths):
             places, lost = _places(path)
             facts = _facts(path, places, video_key, label_key)
