@@ -1,63 +1,258 @@
-"""What the command lines share: flags, and mistakes in one sentence."""
+"""What the commands share: flags, help, and mistakes in one sentence."""
 
 import contextlib
 import os
+import re
 import signal
 import sys
+import textwrap
+from collections.abc import Iterator, Sequence
 
 # TensorFlow's own start-up messages are not for the users of a command.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow leaves oneDNN off on some CPUs, where it halves the time or more.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from absl import flags, logging
 
-FLAGS = flags.FLAGS
-
-flags.DEFINE_multi_string(
-    "gin_file", [], "A gin file; may be repeated, later ones win."
-)
-flags.DEFINE_multi_string(
-    "gin_param", [], "A gin binding, such as BATCH_SIZE=8; may be repeated."
-)
-flags.DEFINE_string("workdir", None, "Folder of the run.")
-flags.DEFINE_enum(
-    "strategy",
-    "auto",
-    ["auto", "one_device", "mirrored", "multi_worker", "tpu"],
-    "How tf.distribute spreads the work. auto: multi_worker if TF_CONFIG is "
-    "set, mirrored on more than one GPU, else one_device.",
-)
-flags.DEFINE_string(
-    "tpu", "", "Address of the TPU for its resolver, with --strategy=tpu."
-)
+from dvdgan_tf import gin_files
+from dvdgan_tf.errors import innermost, one_line
 
 
-def check(argv, example):
-    """Ends the program unless gin files and the folder are named.
+def new_flags() -> flags.FlagValues:
+    """The flags of one command.
+
+    They are not absl's global ones, to which libraries add hundreds.
+    """
+    values = flags.FlagValues()
+    flags.DEFINE_integer(
+        "verbosity",
+        -1,
+        "What is logged: warnings (-1), also information (0), or also the "
+        "tracebacks of errors (1).",
+        flag_values=values,
+    )
+    return values
+
+
+def define_path(
+    name: str, default: str | None, text: str, values: flags.FlagValues
+) -> None:
+    """Defines a flag that is a path, in which `~` is the home folder.
+
+    Shells leave `~` alone behind "=".
+    """
+    flags.DEFINE(
+        _Path(), name, default, text, values, flags.ArgumentSerializer()
+    )
+
+
+def define_paths(name: str, text: str, values: flags.FlagValues) -> None:
+    """Defines a flag that is a path, and may be repeated."""
+    flags.DEFINE_multi(
+        _Path(), flags.ArgumentSerializer(), name, [], text, values
+    )
+
+
+def define_folder(
+    name: str, default: str | None, text: str, values: flags.FlagValues
+) -> None:
+    """Defines a flag that is a folder and becomes its absolute path.
+
+    So a run's folder called "demo" is not taken for the packaged demo.
+    """
+    flags.DEFINE(
+        _Folder(), name, default, text, values, flags.ArgumentSerializer()
+    )
+
+
+class _Path(flags.ArgumentParser):
+    def parse(self, argument: str) -> str:
+        return os.path.expanduser(argument)
+
+    def flag_type(self) -> str:
+        return "path"
+
+
+class _Folder(_Path):
+    def parse(self, argument: str) -> str:
+        return os.path.abspath(super().parse(argument))
+
+
+def define_configuration(values: flags.FlagValues, what: str) -> None:
+    """Defines the flags of commands that read gin files.
 
     Args:
-        argv: what absl leaves of the arguments.
-        example: of a gin file.
+        values: the command's flags.
+        what: the gin files that it needs, for the help.
     """
-    if not FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
-    if len(argv) > 1:
-        fail(f"Unknown argument {argv[1]!r}; see --help.", 2)
-    if not FLAGS.gin_file:
-        fail(f"Name a configuration, such as --gin_file={example}.", 2)
-    if not FLAGS.workdir:
-        fail("Name the run's folder, such as --workdir=runs/demo.", 2)
-    if "://" in FLAGS.workdir:
+    flags.DEFINE_multi_string(
+        "gin_file",
+        [],
+        f"A gin file with {what}, in the working folder or packaged with "
+        "dvdgan_tf. May be repeated; later files win.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "gin_param",
+        [],
+        "A gin binding, such as BATCH_SIZE=8 or \"DATA_DIR='data'\". May be "
+        "repeated; bindings win over files.",
+        flag_values=values,
+    )
+
+
+def define_strategy(values: flags.FlagValues) -> None:
+    """Defines the flags that say on which devices a command runs."""
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        ["auto", "one_device", "mirrored", "multi_worker", "tpu"],
+        "How tf.distribute spreads the work: on one device, on all GPUs of "
+        "this machine (mirrored), on the machines that TF_CONFIG names "
+        "(multi_worker), or on a TPU. auto takes multi_worker if TF_CONFIG is "
+        "set, mirrored if there is more than one GPU, else one_device.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "tpu",
+        "",
+        "Name or address of the TPU, with --strategy=tpu; 'local' on a TPU "
+        "virtual machine.",
+        flag_values=values,
+    )
+
+
+def parse(
+    values: flags.FlagValues, doc: str, arguments: Sequence[str] | None
+) -> flags.FlagValues:
+    """Reads a command's flags; `--help` and mistakes end the program.
+
+    Args:
+        values: the command's flags; earlier readings are forgotten.
+        doc: docstring of the command.
+        arguments: flags without the program's name; None: those that the
+            program was started with.
+
+    Returns:
+        `values`
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if {"--help", "-help", "-h"} & set(arguments):
+        print(help_text(values, doc))
+        sys.exit(0)
+    for name in values:
+        values[name].unparse()
+    try:
+        rest = values(["", *arguments])[1:]
+    except flags.Error as error:
+        fail(f"{' '.join(str(error).split())}; see --help.", 2)
+    if rest:
+        fail(f"Unknown argument {rest[0]!r}; see --help.", 2)
+    # absl's logging, which libraries use, waits for absl's own flags.
+    flags.FLAGS.mark_as_parsed()
+    logging.use_absl_handler()
+    logging.set_verbosity(values["verbosity"].value)
+    return values
+
+
+def help_text(values: flags.FlagValues, doc: str) -> str:
+    """The text of `--help`: the docstring, then all flags of the command."""
+    lines = [doc.strip(), "", "Flags:"]
+    for name in sorted(values, key="verbosity".__eq__):
+        flag = values[name]
+        # absl adds the values of an enum, and how often a flag may be given.
+        text = re.sub(r"^<.*?>: |;\n.*$", "", flag.help, flags=re.DOTALL)
+        if flag.default not in (None, [], "", False):
+            text += f" Default: {flag.default}."
+        lines.append(f"  {_shown(name, flag)}")
+        lines += textwrap.wrap(
+            text, 79, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    return "\n".join([*lines, "  --help", "      Shows this text, and ends."])
+
+
+def _shown(name: str, flag: flags.Flag) -> str:
+    """A flag with what it takes, such as --step=INTEGER."""
+    kind = flag.flag_type().removeprefix("multi ")
+    if kind == "bool":
+        return f"--[no]{name}"
+    if kind.endswith("enum"):
+        return f"--{name}={'|'.join(flag.parser.enum_values)}"
+    words = {"string": "TEXT", "int": "INTEGER", "float": "NUMBER"}
+    return f"--{name}={words.get(kind, kind.upper())}"
+
+
+def check_required(values: flags.FlagValues, **examples: str) -> None:
+    """Ends the program unless flags are given.
+
+    Args:
+        values: the command's flags.
+        examples: {name of a flag: what it could be}.
+    """
+    for name, example in examples.items():
+        if not values[name].value:
+            fail(f"Name the --{name}, such as --{name}={example}.", 2)
+
+
+def check_workdir(values: flags.FlagValues) -> None:
+    """Ends the program unless --workdir is given and can be a folder."""
+    check_required(values, workdir="runs/demo")
+    if "://" in values.workdir:
         fail(
             "--workdir must be a folder of a mounted file system. Received: "
-            f"--workdir={FLAGS.workdir}",
+            f"--workdir={values.workdir}",
             2,
         )
 
 
+def check_run(workdir: str) -> None:
+    """Ends the program unless a folder is that of a run."""
+    own = os.path.join(workdir, "operative_config.gin")
+    if not os.path.isfile(own):
+        fail(f"{workdir!r} is no folder of a run: there is no {own}.", 2)
+
+
+def check_model(module: str | None, workdir: str | None) -> None:
+    """Raises FileNotFoundError unless there is something to load.
+
+    Args:
+        module: "demo", a URL, or a path of a folder or an archive; or None.
+        workdir: a run's folder, or None.
+    """
+    name = os.path.expanduser(workdir or module)
+    if not workdir and (name == "demo" or "://" in name):
+        return
+    known = ("operative_config.gin", "saved_model.pb")
+    if os.path.isfile(name):
+        return
+    if not any(os.path.isfile(os.path.join(name, file)) for file in known):
+        raise FileNotFoundError(
+            f"{name!r} is neither a run's folder (with operative_config.gin), "
+            "nor an exported module's (with saved_model.pb), nor an archive of "
+            "such."
+        )
+
+
+def check_configuration(values: flags.FlagValues, example: str) -> None:
+    """Ends the program if gin files are missing; else says which are used.
+
+    Args:
+        values: the command's flags.
+        example: a gin file.
+    """
+    check_required(values, gin_file=example)
+    with sentences("nothing was begun"):
+        lines = []
+        for name in values.gin_file:
+            gin_files.find(name)
+            lines.append(gin_files.describe(name))
+        gin_files.check_bindings(values.gin_param)
+    print("\n".join(lines), flush=True)
+
+
 @contextlib.contextmanager
-def sentences(interrupted):
+def sentences(interrupted: str) -> Iterator[None]:
     """Turns errors into one sentence and an exit code.
 
     2 for what the user can mend, 1 where TensorFlow or training fails.
@@ -65,10 +260,6 @@ def sentences(interrupted):
     Args:
         interrupted: what Ctrl-C means for what is finished.
     """
-    import tensorflow as tf
-
-    from dvdgan_tf import config
-
     # Until the loop takes care of it, as while videos are decoded.
     signal.signal(signal.SIGTERM, lambda *_: fail("Stopped by SIGTERM.", 143))
     try:
@@ -77,25 +268,15 @@ def sentences(interrupted):
         fail(f"Interrupted; {interrupted}.", 130)
     except (ValueError, TypeError, OSError, ImportError) as error:
         logging.debug("The error's traceback:", exc_info=True)
-        fail(config.one_line(error), 2)
-    except tf.errors.OpError as error:
-        fail(config.innermost(error), 1)
+        fail(one_line(error), 2)
+    except Exception as error:
+        tensorflow = sys.modules.get("tensorflow")
+        if tensorflow and isinstance(error, tensorflow.errors.OpError):
+            fail(innermost(error), 1)
+        raise
 
 
-def parse_flags(argv):
-    """Parses the flags; one sentence about the first mistake."""
-    try:
-        return FLAGS(argv)
-    except flags.Error as error:
-        fail(f"{' '.join(str(error).split())}; see --help.", 2)
-
-
-def folder(path):
-    """The absolute path of a folder, so that it is taken for nothing else."""
-    return os.path.abspath(os.path.expanduser(path))
-
-
-def truncations(text):
+def truncations(text: str) -> tuple[float, ...]:
     """The levels of truncation, floats."""
     try:
         return tuple(float(level) for level in text.split(","))
@@ -105,7 +286,7 @@ def truncations(text):
         ) from error
 
 
-def fail(sentence, code):
+def fail(sentence: str, code: int) -> None:
     """Ends the program with one sentence."""
     print(f"error: {sentence}", file=sys.stderr)
     sys.exit(code)

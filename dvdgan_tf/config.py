@@ -28,6 +28,8 @@ import dvdgan_tf.training.loop
 import dvdgan_tf.training.losses
 import dvdgan_tf.training.prediction_grid
 import dvdgan_tf.training.trainer  # noqa: F401
+from dvdgan_tf import gin_files
+from dvdgan_tf.errors import innermost, one_line  # noqa: F401
 
 
 def parse(files, bindings):
@@ -35,23 +37,21 @@ def parse(files, bindings):
 
     An include is looked up from the working directory, then from the folder
     above that of the file named (so that `include "gin/dvdgan.gin"` works
-    from anywhere).
+    from anywhere), then among the packaged files.
 
     Args:
-        files: paths; later ones win.
+        files: paths, or names of packaged files; later ones win.
         bindings: strings such as "BATCH_SIZE = 8"; they win over all files.
 
     Raises:
         ValueError: one sentence about the first mistake.
     """
+    gin_files.check_bindings(bindings)
+    files = [gin_files.find(file) for file in files]
     for file in files:
-        if not os.path.isfile(file):
-            raise ValueError(
-                f"There is no gin file {file!r} (looked in {os.getcwd()}); "
-                "the project's own are in its folder gin/."
-            )
         root = os.path.dirname(os.path.dirname(os.path.abspath(file)))
         gin.add_config_file_search_path(root)
+    gin.add_config_file_search_path(gin_files.packaged_root())
     try:
         gin.parse_config_files_and_bindings(files, bindings)
     except (ValueError, OSError, SyntaxError, NameError) as error:
@@ -63,6 +63,7 @@ def parse(files, bindings):
             f"it includes: {message}, line {line}."
         ) from error
     _check_macros(gin.config_str())
+    _check_size()
 
 
 def shards():
@@ -109,24 +110,10 @@ def _check_macros(text):
             )
 
 
-def one_line(error):
-    """The message of an error, without what gin appends, on one line."""
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.strerror}: {error.filename}"
-    message = str(error).split("\n  In call to configurable")[0]
-    # gin quotes the whole configuration.
-    message = message.split(" in config string")[0]
-    lines = (line.strip() for line in message.splitlines())
-    return " ".join(line for line in lines if line)
-
-
-def innermost(error):
-    """The message of the error inside an error of TensorFlow.
-
-    Those of the data pipeline come wrapped in graph tracebacks.
-    """
-    failed = re.search(r"assertion failed: \[(.+)\]", str(error))
-    if failed:
-        return failed[1]
-    messages = re.findall(r"^\w+Error: (.+)$", str(error), re.MULTILINE)
-    return messages[-1] if messages else one_line(error)
+def _check_size():
+    """Raises ValueError if a file asks for frames that are not square."""
+    try:
+        size = gin.query_parameter("RESOLUTION/macro.value")
+    except ValueError:
+        return  # No file binds it.
+    gin_files.check_square("RESOLUTION", size)

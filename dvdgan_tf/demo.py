@@ -1,68 +1,82 @@
-"""Command line: a web page to sample from a module or a run.
+"""Serves a web page to sample from a module or a run.
 
-python -m dvdgan_tf.demo --module=demo
+    python -m dvdgan_tf.demo --module=demo
 
 Ends with Ctrl-C. Exit codes: 0 when ended so; 2 for what the user can mend; 1
 when it fails.
 """
 
-import argparse
 import importlib.util
 import os
 import tempfile
 
-from dvdgan_tf.command_line import fail, folder, sentences, truncations
+from absl import flags
+
+from dvdgan_tf import command_line
+from dvdgan_tf.command_line import sentences, truncations
+from dvdgan_tf.quiet import import_tensorflow
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+FLAGS = command_line.new_flags()
+flags.DEFINE_string(
+    "module",
+    None,
+    "An exported module's folder, its archive, its URL, or demo, the weights "
+    "that are part of the package; demo by default.",
+    flag_values=FLAGS,
+)
+command_line.define_folder(
+    "workdir", None, "A run's folder, instead of a module.", FLAGS
+)
+flags.DEFINE_integer(
+    "step",
+    None,
+    "Step of the run's checkpoint; the newest by default.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "truncations",
+    "1.0,0.8,0.6,0.4",
+    "Levels of truncation to prepare of a run, with commas between them.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "host", "127.0.0.1", "Address to listen on.", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "port",
+    7860,
+    "Port to listen on; 0 takes any that is free.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "max_clips",
+    16,
+    "Number of clips that one request may ask for.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "max_queue", 8, "Number of requests that may wait.", flag_values=FLAGS
+)
+flags.DEFINE_float(
+    "max_upload_mb",
+    64,
+    "Size of the largest video to continue, in megabytes.",
+    flag_values=FLAGS,
+)
 
-def main(arguments=None):
+
+def main(arguments: list[str] | None = None) -> None:
     """Serves the page."""
-    options = parse(arguments)
+    options = command_line.parse(FLAGS, __doc__, arguments)
     with sentences("the page is closed"):
+        check(options)
         run(options)
 
 
-def parse(arguments):
-    """The options, of a list of arguments or of the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m dvdgan_tf.demo",
-        description=__doc__.split("\n")[0],
-        allow_abbrev=False,
-    )
-    parser.error = lambda message: fail(f"{message}; see --help.", 2)
-    add = parser.add_argument
-    add(
-        "--module",
-        help='An exported module, its archive, a URL, or "demo", the default.',
-    )
-    add("--workdir", type=folder, help="A run's folder, instead of a module.")
-    add("--step", type=int, help="Of the run's checkpoint; default: newest.")
-    add(
-        "--truncations",
-        default="1.0,0.8,0.6,0.4",
-        help="Levels of truncation to prepare, of a run.",
-    )
-    add("--host", default="127.0.0.1", help="Address to listen on.")
-    add("--port", type=int, default=7860, help="0: any that is free.")
-    add("--max_clips", type=int, default=16, help="Clips of one request.")
-    add("--max_queue", type=int, default=8, help="Requests that may wait.")
-    add(
-        "--max_upload_mb",
-        type=float,
-        default=64,
-        help="Of a video to continue.",
-    )
-    return parser.parse_args(arguments)
-
-
 def run(options):
-    """Serves what the options say, until Ctrl-C."""
-    _check(options)
-    if importlib.util.find_spec("gradio") is None:
-        raise ImportError(
-            "The page needs gradio: pip install 'dvdgan_tf[page]'."
-        )
+    """Serves what the flags say, until Ctrl-C."""
     with tempfile.TemporaryDirectory(prefix="dvdgan_tf_page_") as folder:
         # Read when gradio is imported: uploads and archives are put there,
         # and not into a folder that all users of this machine share.
@@ -71,11 +85,12 @@ def run(options):
         own = {*_LOOPBACK, options.host}
         known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
         os.environ["no_proxy"] = ",".join(filter(None, [known, *own]))
+        import_tensorflow()
         _serve(options, folder)
 
 
-def _check(options):
-    """Raises ValueError for an option that is out of its range."""
+def check(options) -> None:
+    """Raises an error for what is wrong about the flags themselves."""
     if options.module and options.workdir:
         raise ValueError("Name either a --module or a --workdir, not both.")
     if options.step is not None and not options.workdir:
@@ -95,6 +110,12 @@ def _check(options):
             raise ValueError(
                 f"--{name} must be from {low:g} to {high:g}. Received: {value}"
             )
+    truncations(options.truncations)
+    if importlib.util.find_spec("gradio") is None:
+        raise ImportError(
+            "The page needs gradio: pip install 'dvdgan_tf[page]'."
+        )
+    command_line.check_model(options.module or "demo", options.workdir)
 
 
 def _serve(options, folder):

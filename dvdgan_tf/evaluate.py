@@ -1,6 +1,6 @@
-"""Command line: measures a run's checkpoints, or clips of other models.
+"""Measures a run's checkpoints, or clips of other models.
 
-python -m dvdgan_tf.evaluate --gin_file=gin/fvd2048_16f.gin --workdir=runs/k600
+    python -m dvdgan_tf.evaluate --gin_file=gin/fvd.gin --workdir=runs/k600
 
 The run's own configuration is read from its folder; the gin files given are
 the protocol. With `--clips` it measures a folder of clips instead, and the
@@ -12,63 +12,102 @@ import json
 import os
 import time
 
-from absl import app, flags
+from absl import flags
 
-from dvdgan_tf.command_line import FLAGS, check, fail, parse_flags, sentences
+from dvdgan_tf import command_line
+from dvdgan_tf.command_line import fail, sentences
+from dvdgan_tf.quiet import import_tensorflow
 
-flags.DEFINE_string(
-    "clips", None, "A folder, .npy or .npz of clips to measure instead."
+FLAGS = command_line.new_flags()
+command_line.define_configuration(FLAGS, "the protocol")
+command_line.define_path(
+    "workdir",
+    None,
+    "Folder of the run to measure, to which the results are added.",
+    FLAGS,
+)
+command_line.define_strategy(FLAGS)
+command_line.define_path(
+    "clips",
+    None,
+    "A folder, .npy or .npz of clips to measure instead of checkpoints.",
+    FLAGS,
 )
 flags.DEFINE_enum(
-    "checkpoints", "newest", ["newest", "all"], "Which of the run's."
+    "checkpoints",
+    "newest",
+    ["newest", "all"],
+    "Which of the run's checkpoints are measured.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_bool(
     "watch",
     False,
-    "Measures the newest checkpoint whenever there is one, to the last step.",
+    "Measures the newest checkpoint whenever there is one, to the last step of "
+    "training.",
+    flag_values=FLAGS,
 )
-flags.DEFINE_float("poll_seconds", 10, "Between two looks, with --watch.")
+flags.DEFINE_float(
+    "poll_seconds",
+    10,
+    "Seconds between two looks for a checkpoint, with --watch.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string(
     "best",
     None,
-    "Keep the best checkpoint by this metric, such as fvd256/frechet_distance.",
+    "A metric, such as fvd256/frechet_distance, by which the best checkpoint "
+    "so far is kept.",
+    flag_values=FLAGS,
 )
-flags.DEFINE_bool("higher_is_better", False, "Of the metric of --best.")
+flags.DEFINE_bool(
+    "higher_is_better",
+    False,
+    "Whether the best value of --best is the highest one.",
+    flag_values=FLAGS,
+)
 
 
-def main(argv):
+def main(arguments: list[str] | None = None) -> None:
     """Parses gin, builds the evaluator, measures."""
-    check(argv, "gin/fvd.gin")
+    command_line.parse(FLAGS, __doc__, arguments)
+    command_line.check_configuration(FLAGS, "gin/fvd.gin")
+    command_line.check_workdir(FLAGS)
     if FLAGS.strategy == "multi_worker":
         fail("Evaluation runs on one host; use --strategy=mirrored.", 2)
+    if not (FLAGS.clips or FLAGS.watch):
+        command_line.check_run(FLAGS.workdir)
+    import_tensorflow()
     with sentences("finished results are kept"):
-        run(os.path.expanduser(FLAGS.workdir))
+        run(FLAGS.workdir)
 
 
 def run(workdir):
     """Measures what the flags say."""
     import tensorflow as tf
 
+    from dvdgan_tf import devices
     from dvdgan_tf.data import pipeline
     from dvdgan_tf.evaluation.checks import check_best
     from dvdgan_tf.evaluation.evaluator import Evaluator
     from dvdgan_tf.evaluation.results import Results
     from dvdgan_tf.training.strategies import make_strategy
 
-    # Of training; evaluation runs on one host.
+    # Training's variable; evaluation runs on one host.
     os.environ.pop("TF_CONFIG", None)
-    # Its multiplications would move a distance on GPUs.
+    # The shorter multiplications of TF32 would move a distance on GPUs.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     last_step = configure(workdir)
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
+    devices.report(strategy)
+    print("Loading the feature network and the real clips ...", flush=True)
     evaluator = Evaluator(strategy, pipeline.example)
     if FLAGS.best and not FLAGS.clips:
         check_best(FLAGS.best, evaluator.protocol)
     os.makedirs(workdir, exist_ok=True)
     results = Results(workdir)
     if FLAGS.clips:
-        path = os.path.expanduser(FLAGS.clips)
-        report(results, evaluator.evaluate_folder(path))
+        report(results, evaluator.evaluate_folder(FLAGS.clips))
         report_baselines(results, evaluator)
     elif FLAGS.watch:
         watch(evaluator, results, last_step)
@@ -92,10 +131,6 @@ def configure(workdir):
     if not FLAGS.clips:
         if FLAGS.watch:
             wait_for(own)
-        if not os.path.isfile(own):
-            raise FileNotFoundError(
-                f"{workdir!r} is no folder of a run: there is no {own}."
-            )
         files.insert(0, own)
     config.parse(files, FLAGS.gin_param)
     return None if FLAGS.clips else gin.query_parameter("train.num_steps")
@@ -120,6 +155,7 @@ def evaluate_checkpoints(evaluator, results):
         )
     steps = list(found) if FLAGS.checkpoints == "all" else [max(found)]
     for step in steps:
+        print(f"Measuring step {step:,} ...", flush=True)
         for rows in evaluator.evaluate_checkpoint(found[step], step):
             report(results, rows)
     report_baselines(results, evaluator)
@@ -148,6 +184,7 @@ def watch(evaluator, results, last_step):
             print(f"Step {newest} was deleted meanwhile.", flush=True)
             continue
         left = [v for v in levels if v not in measured.get(newest, ())]
+        print(f"Measuring step {newest:,} ...", flush=True)
         for rows in evaluator.evaluate_checkpoint(found[newest], newest, left):
             report(results, rows)
         if baselines_are_due:
@@ -194,4 +231,4 @@ def gin_text():
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    main()

@@ -1,81 +1,83 @@
-"""Command line: turns a run's checkpoint into a module that others can use.
+"""Turns a run's checkpoint into a module that others can use.
 
-python -m dvdgan_tf.export --workdir=runs/demo --output=modules/demo
+    python -m dvdgan_tf.export --workdir=runs/demo --output=modules/demo
 
 Exit codes: 0 when finished; 2 for what the user can mend; 1 when it fails.
 """
 
-import argparse
 import os
 
-from dvdgan_tf.command_line import fail, sentences, truncations
+from absl import flags
+
+from dvdgan_tf import command_line
+from dvdgan_tf.command_line import sentences, truncations
+from dvdgan_tf.quiet import import_tensorflow
+
+FLAGS = command_line.new_flags()
+command_line.define_path("workdir", None, "The run's folder.", FLAGS)
+command_line.define_path(
+    "output",
+    None,
+    "What to make: a folder, or a .tar.gz archive of it (saved_model), or a "
+    "file (tflite).",
+    FLAGS,
+)
+flags.DEFINE_enum(
+    "format",
+    "saved_model",
+    ["saved_model", "stablehlo", "tflite"],
+    "Format of the module; saved_model is what TF-Hub and TensorFlow Serving "
+    "take.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "step",
+    None,
+    "Step of the checkpoint; the newest by default.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "truncations",
+    "1.0,0.8,0.6,0.4",
+    "Levels of truncation with standing statistics of their own, with commas "
+    "between them; statistics between two levels are interpolated.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "standing_batches",
+    16,
+    "Number of batches over which each level's statistics are averaged; 0 "
+    "takes the checkpoint's moving statistics, for truncation 1.0 only.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_bool(
+    "discriminators",
+    False,
+    "Adds the discriminators (saved_model).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "batch_size",
+    1,
+    "Number of videos per call (stablehlo, tflite); a saved_model takes any.",
+    flag_values=FLAGS,
+)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     """Exports."""
-    options = parse(arguments)
+    options = command_line.parse(FLAGS, __doc__, arguments)
+    command_line.check_required(
+        options, workdir="runs/demo", output="modules/demo"
+    )
     with sentences("nothing was written"):
+        check(options)
+        import_tensorflow()
         run(options)
 
 
-def parse(arguments):
-    """The options, of a list of arguments or of the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m dvdgan_tf.export",
-        description=__doc__.split("\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.error = lambda message: fail(f"{message}; see --help.", 2)
-    add = parser.add_argument
-    add("--workdir", required=True, help="The run's folder.")
-    add(
-        "--output",
-        required=True,
-        help="What to make: a folder; a .tar.gz archive of it (saved_model); "
-        "a file (tflite).",
-    )
-    add(
-        "--format",
-        default="saved_model",
-        choices=["saved_model", "stablehlo", "tflite"],
-        help="saved_model is what TF-Hub and TensorFlow Serving take.",
-    )
-    add("--step", type=int, help="Of the checkpoint; None: the newest.")
-    add(
-        "--truncations",
-        default="1.0,0.8,0.6,0.4",
-        help="Levels of truncation with standing statistics of their own; "
-        "between them, statistics are interpolated.",
-    )
-    add(
-        "--standing_batches",
-        type=int,
-        default=16,
-        help="Batches over which each level's statistics are averaged; 0 "
-        "takes the checkpoint's moving statistics, for truncation 1.0 only.",
-    )
-    add(
-        "--discriminators",
-        action="store_true",
-        help="Adds the discriminators (saved_model).",
-    )
-    add(
-        "--batch_size",
-        type=int,
-        default=1,
-        help="Videos per call (stablehlo, tflite); else any.",
-    )
-    return parser.parse_args(arguments)
-
-
-def run(options):
-    """Exports what the options say."""
-    from dvdgan_tf.exporting import from_run
-
-    workdir = os.path.expanduser(options.workdir)
-    output = os.path.expanduser(options.output)
-    levels = truncations(options.truncations)
+def check(options) -> None:
+    """Raises an error for what is wrong about the flags themselves."""
     if options.batch_size < 1:
         raise ValueError(
             f"--batch_size must be at least 1. Received: {options.batch_size}"
@@ -84,12 +86,29 @@ def run(options):
         raise ValueError(
             "Discriminators are part of --format=saved_model only."
         )
-    if os.path.exists(output):
+    if os.path.exists(options.output):
         raise FileExistsError(
-            f"{output} exists already; choose another --output, or delete it."
+            f"{options.output} exists already; choose another --output, or "
+            "delete it."
         )
+    truncations(options.truncations)
+    command_line.check_run(options.workdir)
+
+
+def run(options):
+    """Exports what the flags say."""
+    from dvdgan_tf.exporting import from_run
+
+    workdir, output = options.workdir, options.output
+    levels = truncations(options.truncations)
     print(f"Reading {workdir} ...", flush=True)
     source = from_run.read_run(workdir, options.step)
+    count = len(levels) * options.standing_batches
+    print(
+        f"Taking standing statistics: {count} batches, {len(levels)} levels "
+        "of truncation ...",
+        flush=True,
+    )
     module = from_run.generator_module(source, levels, options.standing_batches)
     facts = module.facts
     listed = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
@@ -100,6 +119,7 @@ def run(options):
         f"truncation {listed}.",
         flush=True,
     )
+    print(f"Writing {options.format} ...", flush=True)
     write(source, module, output, options)
     print(f"Exported: {output}")
 

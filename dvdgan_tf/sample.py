@@ -1,63 +1,107 @@
-"""Command line: samples clips from a run, an exported module or the demo.
+"""Samples clips from a run, an exported module or the packaged demo.
 
-python -m dvdgan_tf.sample --module=demo --output=samples
+    python -m dvdgan_tf.sample --module=demo --output=samples
 
 Exit codes: 0 when finished; 2 for what the user can mend; 1 when it fails.
 """
 
-import argparse
-import os
+from absl import flags
 
-from dvdgan_tf.command_line import fail, folder, sentences
+from dvdgan_tf import command_line
+from dvdgan_tf.command_line import sentences
+from dvdgan_tf.quiet import import_tensorflow
+
+FLAGS = command_line.new_flags()
+flags.DEFINE_string(
+    "module",
+    None,
+    "An exported module's folder, its archive, its URL, or demo, the weights "
+    "that are part of the package.",
+    flag_values=FLAGS,
+)
+command_line.define_folder(
+    "workdir", None, "A run's folder, instead of a module.", FLAGS
+)
+flags.DEFINE_integer(
+    "step",
+    None,
+    "Step of the run's checkpoint; the newest by default.",
+    flag_values=FLAGS,
+)
+command_line.define_path(
+    "output", "samples", "Folder to make for the clips.", FLAGS
+)
+flags.DEFINE_string(
+    "classes",
+    None,
+    "Names or ids of classes, with commas between them; all by default.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "count", 16, "Number of clips, of all classes together.", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "seed", 0, "The same seed makes the same clips.", flag_values=FLAGS
+)
+flags.DEFINE_float(
+    "truncation",
+    None,
+    "Factor of the latents, above 0 and at most 1; below 1 clips are likelier "
+    "and less varied. By default there is no truncation.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "fps",
+    None,
+    "Frames per second of the files; those of the model by default.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "formats",
+    "mp4",
+    "Formats of the files, with commas between them: mp4, gif, webp, png (a "
+    "strip of the frames), npz (numbers), frames (a folder of PNG).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "interpolate",
+    None,
+    ["latent", "class"],
+    "Makes --count clips on the way between two z and two --classes (latent), "
+    "or between the classes only (class).",
+    flag_values=FLAGS,
+)
+command_line.define_path(
+    "frames",
+    None,
+    "A video file to continue, with a model of frame prediction.",
+    FLAGS,
+)
+flags.DEFINE_integer(
+    "num_frames",
+    None,
+    "Number of frames of a continued clip, the given ones included; that of "
+    "training by default.",
+    flag_values=FLAGS,
+)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     """Samples."""
     options = parse(arguments)
     with sentences("the clips that are finished are kept"):
+        check(options)
+        import_tensorflow()
         run(options)
 
 
-def parse(arguments):
-    """The options, of a list of arguments or of the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m dvdgan_tf.sample",
-        description=__doc__.split("\n")[0],
-        allow_abbrev=False,
-    )
-    parser.error = lambda message: fail(f"{message}; see --help.", 2)
-    add = parser.add_argument
-    add("--module", help='An exported module, its archive, a URL, or "demo".')
-    add("--workdir", type=folder, help="A run's folder, instead of a module.")
-    add("--step", type=int, help="Of the run's checkpoint; default: newest.")
-    add("--output", default="samples", help="Folder to make.")
-    add("--classes", help="Names or ids, with commas; all by default.")
-    add("--count", type=int, default=16, help="Clips in all.")
-    add("--seed", type=int, default=0, help="The same seed, the same clips.")
-    add("--truncation", type=float, help="Below 1: likelier, less varied.")
-    add("--fps", type=float, help="Frames per second; the module's own.")
-    add(
-        "--formats",
-        default="mp4",
-        help="mp4, gif, webp, png (a strip), npz, frames; with commas.",
-    )
-    add(
-        "--interpolate",
-        choices=["latent", "class"],
-        help="--count clips on the way between two z and two --classes, or "
-        "between the classes only.",
-    )
-    add(
-        "--frames",
-        type=os.path.expanduser,
-        help="A video file to continue, for prediction.",
-    )
-    add("--num_frames", type=int, help="Of a whole clip, for prediction.")
-    return parser.parse_args(arguments)
+def parse(arguments: list[str] | None):
+    """The flags, read from a list of arguments or the command line."""
+    return command_line.parse(FLAGS, __doc__, arguments)
 
 
-def run(options):
-    """Samples what the options say."""
+def check(options) -> None:
+    """Raises an error for what is wrong about the flags themselves."""
     if (options.module is None) == (options.workdir is None):
         raise ValueError("Name either a --module, such as demo, or a --workdir")
     if options.step is not None and options.module:
@@ -65,16 +109,21 @@ def run(options):
             "--step is of a run's checkpoint; an exported --module is of one. "
             f"Received: --step={options.step}"
         )
+    command_line.check_model(options.module, options.workdir)
+
+
+def run(options):
+    """Samples what the flags say."""
     from dvdgan_tf.sampling.files import ClipWriter
     from dvdgan_tf.sampling.loading import load
 
-    output = os.path.expanduser(options.output)
     level = 1.0 if options.truncation is None else options.truncation
+    print(f"Reading {options.module or options.workdir} ...", flush=True)
     model = load(options.module or options.workdir, options.step, (level,))
     clips = chosen(model, options)
     first = next(clips)
     fps = model.facts["fps"] if options.fps is None else options.fps
-    writer = ClipWriter(output, options.formats.split(","), fps)
+    writer = ClipWriter(options.output, options.formats.split(","), fps)
     write(model, writer, first, clips, options.count)
     still, moving = writer.close()
     print(f"Still grid:    {still}")
@@ -86,10 +135,12 @@ def write(model, writer, first, clips, count):
     """Writes clips as they come, with a progress bar."""
     import itertools
 
-    import tqdm
+    from dvdgan_tf.progress_bar import progress_bar
 
-    for video, label in tqdm.tqdm(
-        itertools.chain([first], clips), total=count, unit="clip"
+    for video, label in progress_bar(
+        itertools.chain([first], clips),
+        total=count,
+        unit="clip",
     ):
         writer.write(video, label, model.class_names[label])
 

@@ -7,7 +7,7 @@ import gin
 import pytest
 from absl import logging
 
-from dvdgan_tf import config, evaluate
+from dvdgan_tf import command_line, config, evaluate
 from dvdgan_tf.evaluation import measures
 from dvdgan_tf.evaluation.results import Results
 from tests.test_gin_files import PROTOCOLS
@@ -41,7 +41,6 @@ def _clean():
     gin.clear_config()
     yield
     gin.clear_config()
-    evaluate.FLAGS.unparse_flags()
     logging.set_verbosity(verbosity)
 
 
@@ -50,11 +49,8 @@ def run(capsys, tmp_path):
     """Runs the command; returns the exit code and the one sentence."""
 
     def run(*args, workdir=tmp_path):
-        for name in ("gin_file", "gin_param", "workdir", "strategy", "clips"):
-            evaluate.FLAGS[name].unparse()
-        args = ("evaluate", f"--workdir={workdir}", *args)
         with pytest.raises(SystemExit) as ended:
-            evaluate.main(evaluate.parse_flags(list(args)))
+            evaluate.main([f"--workdir={workdir}", *args])
         err = capsys.readouterr().err
         lines = [line for line in err.splitlines() if "error: " in line]
         assert len(lines) == 1 and "Traceback" not in err
@@ -66,7 +62,7 @@ def run(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "Name a configuration, such as --gin_file=gin/fvd.gin"),
+        ([], "Name the --gin_file, such as --gin_file=gin/fvd.gin"),
         ([FVD, "extra"], "Unknown argument 'extra'"),
         ([FVD], "is no folder of a run"),
         ([FVD, "--strategy=multi_worker"], "runs on one host"),
@@ -90,7 +86,7 @@ def test_a_network_that_cannot_be_had_is_one_sentence(run, tmp_path):
         f"--clips={tmp_path}",
     )
     assert code == 2
-    assert "dvdgan_tf/install_i3d.py" in sentence and "handle" in sentence
+    assert "dvdgan_tf.install_i3d" in sentence and "handle" in sentence
 
 
 def test_a_protocol_of_more_frames_than_there_are(run, tmp_path):
@@ -137,7 +133,7 @@ class Levels:
 @pytest.fixture
 def results(tmp_path):
     """Of a run with the checkpoint of step 3."""
-    evaluate.FLAGS(["evaluate", "--poll_seconds=0.01"])
+    command_line.parse(evaluate.FLAGS, "", ["--poll_seconds=0.01"])
     (tmp_path / "ckpt").mkdir()
     (tmp_path / "ckpt" / "step-3.index").write_text("")
     return Results(str(tmp_path))
@@ -155,7 +151,7 @@ def test_watching_goes_on_at_the_level_where_it_was_stopped(results):
 
 
 def test_the_best_is_kept_wherever_its_level_comes(results):
-    evaluate.FLAGS(["evaluate", "--best=tiny/frechet_distance"])
+    evaluate.FLAGS.best = "tiny/frechet_distance"
     truncated = types.SimpleNamespace(name="tiny", truncations=(0.5, 1.0))
     levels = Levels()
     levels.protocol = truncated

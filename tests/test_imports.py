@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from dvdgan_tf.__main__ import COMMANDS
+
 ROOT = pathlib.Path(__file__).parents[1] / "dvdgan_tf"
 MODULES = {
     ".".join(("dvdgan_tf", *path.relative_to(ROOT).with_suffix("").parts)): path
@@ -14,22 +16,20 @@ MODULES = {
     if path.name != "__init__.py"
 }
 
-# Command lines, what they share, and config, which registers all that gin
+# The commands, what they share, and config, which registers all that gin
 # files name.
-SHARED = {"config", "command_line"}
-ROOTS = SHARED | {
-    "train",
-    "evaluate",
-    "sample",
-    "demo",
-    "export",
-    "publish",
-    "prepare",
-    "install_i3d",
+SHARED = {
+    "config",
+    "command_line",
+    "devices",
+    "errors",
+    "gin_files",
+    "quiet",
 }
+ROOTS = SHARED | {"__main__", *COMMANDS}
 
-# Free of third-party modules: every room may import it.
-EVERYWHERE = {"files"}
+# Every room may import them; they import nothing of the project.
+EVERYWHERE = {"files", "progress_bar"}
 
 # Sub-package: what else of dvdgan_tf it may import, itself included.
 ALLOWED = {
@@ -122,8 +122,7 @@ def test_gin_only_where_something_is_registered(name):
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_no_flags_below_the_command_lines(name):
-    # The two plotting programs become one command.
-    if part(name) not in ROOTS | {"plotting"}:
+    if part(name) not in ROOTS:
         found = {n for n in imports(MODULES[name]) if n.startswith("absl")}
         assert found <= {"absl.logging"}
     assert not any(n.split(".")[0] == "tests" for n in imports(MODULES[name]))

@@ -142,7 +142,7 @@ def test_downloads_by_the_checksum(tmp_path, sdist, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "Name the folder to make as --output."),
+        ([], "Name the --output"),
         (["--output=i3d", "--sdist=none.tar.gz"], "none.tar.gz"),
         (["--output=i3d", "weights"], "Unknown argument 'weights'"),
     ],
@@ -154,7 +154,7 @@ def test_mistakes_on_the_command_line_are_one_sentence(tmp_path, args, message):
         text=True,
         cwd=tmp_path,
     )
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1

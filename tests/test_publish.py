@@ -208,7 +208,7 @@ def test_impossible_cards(command, module, tmp_path, change, words):
             ["--module=/no", "--card=/nowhere", "--output=TMP/o"],
             "No such file or directory",
         ),
-        (["--modul=x"], "unrecognized arguments"),
+        (["--modul=x"], "Unknown command line flag 'modul'"),
         (
             ["--module=/no", "--card=TMP/card.toml", "--output=TMP/o"]
             + ["--upload=jane/gan"],

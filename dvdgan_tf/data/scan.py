@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from tqdm import tqdm
 
 from dvdgan_tf.data import records
 from dvdgan_tf.data.index import DTYPES, Index
+from dvdgan_tf.progress_bar import progress_bar
 
 
 def scan(
@@ -34,7 +34,9 @@ def scan(
     paths = [os.fspath(path) for path in split.filepaths]
     columns = {name: [] for name in DTYPES}
     total = sum(max(size(path), 0) for path in paths)
-    with tqdm(total=total, desc="index", unit="B", unit_scale=True) as bar:
+    with progress_bar(
+        total=total, desc="index", unit="B", unit_scale=True
+    ) as bar:
         for shard, path in enumerate(paths):
             found = places(path)
             facts = _facts(path, found, video_key, label_key)

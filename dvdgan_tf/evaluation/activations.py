@@ -2,9 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from dvdgan_tf.metrics.statistics import FeatureStatistics
+from dvdgan_tf.progress_bar import progress_bar
 from dvdgan_tf.video.pixels import to_levels
 
 
@@ -167,7 +167,7 @@ def measure(
     activations = Activations(outputs, keep, clips.samples_per_condition)
     batches = _batches(clips, batch_size)
     left = clips.num_clips  # A bar that is switched off does not count.
-    with tqdm(total=clips.num_clips, desc=title, unit="clip") as bar:
+    with progress_bar(total=clips.num_clips, desc=title, unit="clip") as bar:
         for batch in strategy.experimental_distribute_dataset(batches):
             features, labels = tf.nest.map_structure(
                 # Of one process: no communication is needed.

@@ -1,4 +1,4 @@
-"""Reads `evaluations.jsonl`: the curves that `plot_evaluations.py` draws."""
+"""Reads `evaluations.jsonl`: the curves of what was measured."""
 
 import json
 import os
@@ -9,8 +9,8 @@ INCEPTION_SCORE = "inception_score"
 FRECHET_DISTANCE = "frechet_distance"
 
 
-def read(workdir):
-    """The results of a folder that belong to a step.
+def read(workdir: str) -> list[dict]:
+    """The results of a folder that belong to a step; none without a file.
 
     Prints how many lines are left out: damaged ones, and those of clips that
     are not of a checkpoint (`--clips`), which have no step.
@@ -20,14 +20,10 @@ def read(workdir):
 
     Returns:
         List of dicts, oldest first; see `dvdgan_tf.evaluation.evaluator`.
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: none is left.
     """
     path = os.path.join(os.path.expanduser(workdir), "evaluations.jsonl")
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no {path}; measure the run first.")
+        return []
     rows, damaged, without_step = [], 0, 0
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -42,8 +38,6 @@ def read(workdir):
         print(f"Damaged lines skipped in {path}: {damaged}.")
     if without_step:
         print(f"Results without a step skipped in {path}: {without_step}.")
-    if not rows:
-        raise ValueError(f"{path} has no result of a checkpoint yet.")
     return rows
 
 
@@ -77,10 +71,10 @@ def metrics_data(rows):
     """Curves against the step, of results without truncation.
 
     Args:
-        rows: {folder: list of dicts}; of a step measured twice, the latest.
+        rows: {run: list of dicts}; of a step measured twice, the latest.
 
     Returns:
-        {metric: {folder: float [points, 3]}}: step, value and standard error
+        {metric: {run: float [points, 3]}}: step, value and standard error
         (NaN if unknown), by step.
     """
     points = {}
@@ -107,11 +101,11 @@ def truncation_data(rows, all_steps=False):
     """Truncation curves.
 
     Args:
-        rows: {folder: list of dicts}; of a level measured twice, the latest.
-        all_steps: whether each step has a curve, or a folder's newest step.
+        rows: {run: list of dicts}; of a level measured twice, the latest.
+        all_steps: whether each step has a curve, or a run's newest step.
 
     Returns:
-        {protocol: {(folder, step): float [levels, 3]}}: level, Inception
+        {protocol: {(run, step): float [levels, 3]}}: level, Inception
         score and Frechet distance, by level; of steps with two levels or more
         of both metrics.
     """

@@ -306,8 +306,8 @@ def test_the_command(command, run_folder, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "--workdir, --output"),
-        (["--workdir=/nowhere"], "required: --output"),
+        ([], "Name the --workdir"),
+        (["--workdir=/nowhere"], "Name the --output"),
         (["--workdir=/nowhere", "--output=/tmp/no"], "no folder of a run"),
         (["--workdir=RUN", "--output=RUN"], "exists already"),
         (["--workdir=RUN", "--output=OUT", "--step=3"], "step 3"),

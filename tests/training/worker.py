@@ -10,7 +10,6 @@ from unittest import mock
 import gin
 import keras
 import numpy as np
-from absl import app
 from training import tiny
 
 from dvdgan_tf import train
@@ -38,6 +37,6 @@ def worker(workdir, path):
 if __name__ == "__main__":
     if sys.argv[1].startswith("-"):
         gin.external_configurable(tiny.Source, "TinySource")
-        app.run(train.main, flags_parser=train.parse_flags)
+        train.main()
     else:
         worker(*sys.argv[1:])

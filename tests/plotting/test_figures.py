@@ -1,13 +1,11 @@
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dvdgan_tf.plotting import plot_evaluations
+from dvdgan_tf.plotting import figures, training_curves
 from dvdgan_tf.plotting.evaluation_curves import (
     metrics_data,
     read,
@@ -15,14 +13,8 @@ from dvdgan_tf.plotting.evaluation_curves import (
 )
 from dvdgan_tf.plotting.feature_projection import features_data
 
-COMMAND = [sys.executable, "-m", "dvdgan_tf.plotting.plot_evaluations"]
-
 FID = "fvd/frechet_distance"
 IS = "fvd/inception_score"
-
-
-def run(*flags):
-    return subprocess.run([*COMMAND, *flags], capture_output=True, text=True)
 
 
 def row(metric, value, step=10, truncation=1.0, error=None):
@@ -139,13 +131,17 @@ def test_figures_show_the_data(tmp_path):
         save_features(tmp_path / "real.npz", real),
         save_features(tmp_path / "fake.npz", fake),
     ]
-    figures = plot_evaluations.make_figures([a, b], paths)
-    assert list(figures) == ["metrics.png", "truncation.png", "features.png"]
+    rows = {"$a": read(a), "b": read(b)}
+    drawn = {
+        "metrics.png": figures.draw_metrics(metrics_data(rows)),
+        "truncation.png": figures.draw_truncation(truncation_data(rows)),
+        "features.png": figures.draw_features(features_data(paths)),
+    }
 
-    panels = {axes.get_title(): axes for axes in figures["metrics.png"].axes}
+    panels = {axes.get_title(): axes for axes in drawn["metrics.png"].axes}
     assert list(panels) == ["fvd/$\\x$", FID, IS]
     first, second = panels[FID].containers
-    assert (first.get_label(), second.get_label()) == (a, b)
+    assert (first.get_label(), second.get_label()) == ("$a", "b")
     np.testing.assert_array_equal(
         first.lines[0].get_xydata(), [[5, 50], [7, 150], [30, 100]]
     )
@@ -154,7 +150,7 @@ def test_figures_show_the_data(tmp_path):
     assert len(bars[0]) == 0
     np.testing.assert_array_equal(bars[1], [[2, 4], [2, 8]])
 
-    (axes,) = figures["truncation.png"].axes
+    (axes,) = drawn["truncation.png"].axes
     (line,) = axes.get_lines()
     np.testing.assert_array_equal(
         line.get_xydata(), [[50, 180], [40, 140], [20, 100]]
@@ -164,34 +160,17 @@ def test_figures_show_the_data(tmp_path):
         ("0.5", (40, 140)),
         ("1", (20, 100)),
     ]
-    assert axes.get_legend().get_texts()[0].get_text() == f"{a}, step 30"
+    assert axes.get_legend().get_texts()[0].get_text() == "$a, step 30"
 
-    (axes,) = figures["features.png"].axes
+    (axes,) = drawn["features.png"].axes
     points, _ = features_data(paths)["logits"]
     for cloud, path in zip(axes.collections, paths, strict=True):
         assert cloud.get_label() == path
         np.testing.assert_allclose(cloud.get_offsets(), points[path])
 
-    for path in plot_evaluations.write(figures, tmp_path / "out"):
+    for path in figures.write(drawn, tmp_path / "out"):
         with Image.open(path) as image:
             image.verify()
-
-
-def test_command(tmp_path):
-    write(tmp_path / "a", TRUNCATED, '{"metric": "fvd/fre')
-    output = tmp_path / "below" / "pictures"
-    result = run(f"--workdir={tmp_path}/a", f"--output={output}")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == [
-        f"Damaged lines skipped in {tmp_path}/a/evaluations.jsonl: 1.",
-        f"{output}/metrics.png",
-        f"{output}/truncation.png",
-    ]
-    with Image.open(output / "metrics.png") as image:
-        pixels = np.asarray(image.convert("RGB")).astype(int)
-    # Two panels; matplotlib's first colour, blue, is in both.
-    for half in np.split(pixels, 2, axis=1):
-        assert (np.abs(half - (31, 119, 180)).sum(-1) < 9).any()
 
 
 GOOD = row(FID, 1.0)
@@ -234,26 +213,38 @@ def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
     assert read("~/a") == [GOOD]
 
 
-def test_nothing_to_plot(tmp_path):
-    no_rows = write(tmp_path / "no_rows", [])
-    level = write(tmp_path / "one_level", [row(FID, 1.0, truncation=0.5)])
-    for folders, message in (
-        ([level, no_rows], "no_rows/evaluations.jsonl has no result"),
-        ([level], f"Nothing to plot.*{level}"),
-        ([], "Give --workdir"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            plot_evaluations.make_figures(folders, [])
+def test_a_folder_without_results(tmp_path):
+    assert read(str(tmp_path)) == []
+    assert training_curves.read(str(tmp_path)) == []
 
 
-def test_a_folder_without_the_file_is_one_sentence(tmp_path):
-    result = run(f"--workdir={tmp_path}", f"--output={tmp_path}/out")
-    assert result.returncode == 1
-    path = tmp_path / "evaluations.jsonl"
-    assert result.stderr == (
-        f"error: There is no {path}; measure the run first.\n"
-    )
-    assert os.listdir(tmp_path) == []
+def test_the_running_mean_of_a_metric():
+    rows = [{"step": 10 * i, "loss/g": float(i * i)} for i in range(5)]
+    rows.insert(2, {"step": 15, "held_out/x": 1.0})
+    steps, values, mean_steps, mean = training_curves.curve(rows, "loss/g", 3)
+    np.testing.assert_array_equal(steps, [0, 10, 20, 30, 40])
+    np.testing.assert_array_equal(values, [0, 1, 4, 9, 16])
+    np.testing.assert_array_equal(mean_steps, [20, 30, 40])
+    np.testing.assert_allclose(mean, [5 / 3, 14 / 3, 29 / 3])
+    # Fewer values than the window has.
+    *_, mean_steps, mean = training_curves.curve(rows, "held_out/x", 3)
+    assert (mean_steps.tolist(), mean.tolist()) == ([15], [1])
+    with pytest.raises(ValueError, match="are held_out/x, loss/g"):
+        training_curves.curve(rows, "fid", 3)
+
+
+def test_losses_that_all_runs_have():
+    runs = {
+        "a": [{"step": 1, "loss/g": 1, "loss/d": 1}, {"step": 2, "x": 1}],
+        "b": [{"step": 1, "loss/g": 1, "x": 1}],
+    }
+    assert training_curves.losses(runs) == ["loss/g"]
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st')
+    with pytest.raises(ValueError, match=r"Line 2 of .*metrics\.jsonl"):
+        training_curves.read(str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import types
 
 import pytest
 
-from dvdgan_tf import prepare
+from dvdgan_tf.preparation import running
 
 
 def test_an_error_without_a_message_is_called_by_its_type(tmp_path):
@@ -12,6 +12,5 @@ def test_an_error_without_a_message_is_called_by_its_type(tmp_path):
     builder = types.SimpleNamespace(
         work_dir=str(tmp_path), download_and_prepare=fail
     )
-    prepare.FLAGS(["prepare", "--num_workers=1"])
     with pytest.raises(OSError, match="RuntimeError"):
-        prepare.run_beam(builder, "log.txt")
+        running.run_beam(builder, "log.txt", workers=1)

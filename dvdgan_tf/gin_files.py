@@ -1,0 +1,103 @@
+"""Finds gin files, and their mistakes that can be seen without TensorFlow.
+
+A file of the working folder comes before one of the same name that is packaged
+with dvdgan_tf; for the files that it includes the same holds.
+"""
+
+import ast
+import difflib
+import os
+import re
+
+import dvdgan_tf
+
+# Text without quotes, such as data/clips; gin takes it for nothing.
+_BARE_TEXT = re.compile(r"[\w./~:$+-][\w./~:$+ -]*")
+
+
+def packaged_root() -> str:
+    """The folder in which the packaged `gin/` lies.
+
+    That is the package's own folder where a wheel is installed, and in a
+    source checkout the folder above it. Both are looked for under a name that
+    only this project has: beside an installed package, `gin/` is the library.
+    """
+    package = os.path.dirname(os.path.abspath(dvdgan_tf.__file__))
+    inside = os.path.isfile(os.path.join(package, "gin", "dvdgan.gin"))
+    return package if inside else os.path.dirname(package)
+
+
+def find(name: str) -> str:
+    """Finds a gin file.
+
+    Args:
+        name: a path, or the name of a packaged file, such as "gin/demo.gin".
+
+    Returns:
+        A path that can be opened from the working folder.
+
+    Raises:
+        ValueError: there is no such file; one sentence.
+    """
+    path = os.path.expanduser(name)
+    if os.path.isfile(path):
+        return path
+    packaged = os.path.join(packaged_root(), path)
+    if _is_packaged_name(path) and os.path.isfile(packaged):
+        return packaged
+    folder = os.path.join(packaged_root(), "gin")
+    known = [f"gin/{file}" for file in sorted(os.listdir(folder))]
+    close = difflib.get_close_matches(name, known, 1, 0.7)
+    hint = f"did you mean {close[0]}?" if close else f"such as {known[0]}."
+    raise ValueError(
+        f"There is no gin file {name!r} in {os.getcwd()}, nor among the "
+        f"packaged ones; {hint}"
+    )
+
+
+def describe(name: str) -> str:
+    """A line that says which file `find` has taken for a name."""
+    packaged = (
+        ""
+        if os.path.isfile(os.path.expanduser(name))
+        else (" (packaged with dvdgan_tf)")
+    )
+    return f"Configuration: {name}{packaged}"
+
+
+def check_bindings(bindings: list[str]) -> None:
+    """Raises ValueError for bindings that the command line cannot mean.
+
+    Args:
+        bindings: as of --gin_param, such as "BATCH_SIZE = 8".
+    """
+    for binding in bindings:
+        name, equals, value = (part.strip() for part in binding.partition("="))
+        if not equals:
+            continue
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            # References (@) and macros (%) are gin's to read.
+            if _BARE_TEXT.fullmatch(value):
+                raise ValueError(
+                    f"The text of {name} is not in quotes; write "
+                    f"--gin_param=\"{name}='{value}'\". Received: "
+                    f"--gin_param={binding}"
+                ) from None
+            continue
+        check_square(name, value)
+
+
+def check_square(name: str, value: object) -> None:
+    """Raises ValueError if a binding is of a size that is not square."""
+    is_size = name == "RESOLUTION" or name.endswith(".resolution")
+    if is_size and isinstance(value, (list, tuple)):
+        raise ValueError(
+            f"{name} is one number of pixels, such as 64: frames that are not "
+            f"square are not supported yet. Received: {name}={value}"
+        )
+
+
+def _is_packaged_name(path: str) -> bool:
+    return os.path.dirname(path) == "gin" and path.endswith(".gin")

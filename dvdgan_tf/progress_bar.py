@@ -1,0 +1,43 @@
+"""A progress bar on a terminal; in a log file, a line every ten seconds."""
+
+import sys
+from typing import TextIO
+
+from tqdm import tqdm
+
+# Seconds between two lines in a file.
+INTERVAL = 10.0
+
+
+def progress_bar(*args, file: TextIO | None = None, **kwargs) -> tqdm:
+    """`tqdm` that does not fill files with its refreshes.
+
+    Args:
+        *args: as for `tqdm`.
+        file: where it is shown; stderr by default.
+        **kwargs: as for `tqdm`.
+    """
+    file = file or sys.stderr
+    if not file.isatty():
+        # With one iteration at least, tqdm looks at the clock each time.
+        kwargs |= {"mininterval": INTERVAL, "miniters": 1, "ncols": 79}
+        file = _Lines(file)
+    return tqdm(*args, file=file, **kwargs)
+
+
+class _Lines:
+    """A file in which each refresh of a bar is a line of its own."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def write(self, text):
+        text = text.strip("\r\n ")
+        if text:
+            self._file.write(f"{text}\n")
+
+    def flush(self):
+        self._file.flush()
+
+    def isatty(self):
+        return False
