@@ -52,7 +52,7 @@ ALLOWED = {
     },
     "sampling": {"sampling", "exporting", "generation", "video"},
     "page": {"page", "sampling", "video"},
-    "publishing": {"publishing", "exporting", "video"},
+    "publishing": {"publishing", "exporting", "sampling", "video"},
     "plotting": {"plotting"},
     "named_variables": set(),
     "stored_weights": {"generation", "named_variables", "sampling"},
