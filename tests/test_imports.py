@@ -55,7 +55,7 @@ ALLOWED = {
     },
     "sampling": {"sampling", "exporting", "generation", "video"},
     "page": {"page", "sampling", "video"},
-    "publishing": {"publishing", "exporting", "video"},
+    "publishing": {"publishing", "exporting", "sampling", "video"},
     "plotting": {"plotting"},
     "files": set(),
     "named_variables": set(),
