@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 from typing import NamedTuple
 
-from dvdgan_tf import command_line
+from dvdgan_tf import command_line, files
 from dvdgan_tf.command_line import sentences
 from dvdgan_tf.quiet import import_tensorflow
 
@@ -92,9 +92,8 @@ def install(output, sdist=None, source=KINETICS_400):
     with tempfile.TemporaryDirectory(prefix="i3d.", dir=parent) as work:
         sdist = sdist or download(work, source)
         data = read_member(sdist, source)
-        folder = os.path.join(work, "saved_model")
-        _save(data, folder, source)
-        os.rename(folder, output)
+        with files.new_folder(output) as folder:
+            _save(data, folder, source)
     return f"I3D is in {output}."
 
 

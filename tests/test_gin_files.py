@@ -51,7 +51,7 @@ TASKS = {
     "k600_64_trivd": (64, 12, 128, 600),
     "k600_64x48": (64, 48, 128, 600),
     "k600_prediction_64": (64, 16, 128, 600),
-    "seed_summary": (64, 12, 128, 600),
+    "seed_summary": (64, 48, 128, 600),
     "ucf101_128": (128, 16, 96, 101),
 }
 PAPER = {
@@ -97,6 +97,7 @@ SUMMARY = {
     "Trainer.orthogonal_regularization": 1e-4,
     "SpatialDiscriminator.attention_resolutions": (32,),
     "TemporalDiscriminator.attention_resolutions": (16,),
+    "train.num_steps": 1_000_000,
 }
 # TrIVD-GAN's discriminators.
 TRIVD = {

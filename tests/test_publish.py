@@ -95,7 +95,8 @@ def test_a_publication(command, module, tmp_path):
             "Changelog",
         ]
         with Image.open(root / "preview.gif") as preview:
-            assert preview.size == (4 * 32, 4 * 32)
+            # Frames of 32 pixels are shown at 64, with gaps of 2.
+            assert preview.size == (278, 278)
         with tarfile.open(root / "moving-digits-3.tar.gz") as archive:
             assert "saved_model.pb" in archive.getnames()
     model = dvdgan_tf.load(tmp_path / "out" / "model")

@@ -1,7 +1,6 @@
 """The command line of sampling, on the packaged weights and on files."""
 
 import io
-import pathlib
 import tarfile
 
 import numpy as np
@@ -10,9 +9,8 @@ from PIL import Image
 
 import dvdgan_tf
 from dvdgan_tf import sample
-from dvdgan_tf.sampling.conditions import first_frames
 from dvdgan_tf.sampling.files import GRID_CLIPS, ClipWriter
-from dvdgan_tf.video import reading, writing
+from dvdgan_tf.video import pictures, reading
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +70,7 @@ def test_all_formats(command, tmp_path, demo):
             np.testing.assert_array_equal(stored["video"], expected[i])
             assert stored["label"] == (3, 8)[i % 2]
         strip = np.asarray(Image.open(f"{stem}.png"))
-        np.testing.assert_array_equal(
-            strip, writing.tile(expected[i], columns=8)
-        )
+        np.testing.assert_array_equal(strip, pictures.strip(expected[i]))
         frame = np.asarray(Image.open(stem / "0007.png"))
         np.testing.assert_array_equal(frame, expected[i, 7])
         with Image.open(f"{stem}.webp") as animation:
@@ -85,7 +81,11 @@ def test_all_formats(command, tmp_path, demo):
         frames = np.stack(list(reading.read_frames(f"{stem}.mp4")))
         assert np.abs(frames - expected[i].astype(float)).mean() < 8
     with Image.open(output / "grid.png") as grid:
-        assert grid.size == (8 * 32, 10 * 32)
+        # Frames of 32 pixels are shown at 64, with gaps of 2 and names.
+        assert grid.height == 10 * 66 - 2 + 16
+        left = grid.width - (8 * 66 - 2 + 8)
+        shown = np.asarray(grid)[8:, left:][:64:2, :64:2]
+    np.testing.assert_array_equal(shown, expected[0, 0])
 
 
 def test_the_interpolation(command, tmp_path):
@@ -181,39 +181,22 @@ def test_the_grid_is_of_the_first_clips(tmp_path):
     for _ in range(GRID_CLIPS + 3):
         writer.write(np.zeros([2, 4, 4, 3], np.uint8), 0, "a")
     with Image.open(writer.close()[0]) as grid:
-        assert grid.size == (8, 4 * GRID_CLIPS)
+        # "a" beside two frames of 4 pixels, shown at 64.
+        assert grid.height == 66 * GRID_CLIPS - 2 + 16
+        assert 8 + 8 + 130 + 8 < grid.width < 8 + 20 + 8 + 130 + 8
+
+
+@pytest.mark.parametrize("name", ["\ud800", "", "\x00", "東京", "a" * 999])
+def test_any_name_of_a_class_can_be_in_the_grid(tmp_path, name):
+    writer = ClipWriter(str(tmp_path), ["npz"], 12)
+    writer.write(np.zeros([2, 4, 4, 3], np.uint8), 7, name)
+    with Image.open(writer.close()[0]) as grid:
+        assert 8 + 20 + 8 + 130 + 8 < grid.width <= 8 + 132 + 8 + 130 + 8
 
 
 def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert sample.parse(["--frames=~/v.mp4"]).frames == f"{tmp_path}/v.mp4"
-
-
-def test_the_frames_of_a_video(tmp_path):
-    path = pathlib.Path(tmp_path) / "v.mp4"
-    video = np.zeros([6, 32, 64, 3], np.uint8)
-    video[:, :, 16:48] = 200
-    writing.write_mp4(path, video, 12)
-    frames = first_frames(str(path), 5, 16, "crop")
-    assert frames.shape == (5, 16, 16, 3)
-    assert abs(frames[:, :, 2:-2].mean() - 200) < 5
-    whole = first_frames(str(path), 5, 16, "squash")
-    assert whole.shape == (5, 16, 16, 3)
-    assert whole[:, :, :3].mean() < 10 and whole[:, :, 6:10].mean() > 190
-    with pytest.raises(ValueError, match="has 6 frames; this model continues"):
-        first_frames(str(path), 7, 16, "crop")
-
-
-def test_every_nth_frame_of_a_video(tmp_path):
-    path = str(tmp_path / "v.mp4")
-    video = np.full([7, 32, 32, 3], 30, np.uint8)
-    video += 30 * np.arange(7, dtype=np.uint8)[:, None, None, None]
-    writing.write_mp4(path, video, 12)
-    frames = first_frames(path, 3, 32, "crop", stride=3)
-    means = frames.mean((1, 2, 3))
-    np.testing.assert_allclose(means, [30, 120, 210], atol=5)
-    with pytest.raises(ValueError, match=r"3 at a stride of 4: 9\."):
-        first_frames(path, 3, 32, "crop", stride=4)
 
 
 def test_a_folder_called_demo_is_no_packaged_model(tmp_path, monkeypatch):

@@ -36,6 +36,20 @@ def read(path, offset):
     return dataset.take(1).get_single_element()
 
 
+def exists(path: tf.Tensor) -> tf.Tensor:
+    """Whether there is a file, as TensorFlow ops.
+
+    Args:
+        path: string scalar.
+
+    Returns:
+        bool scalar; False, too, where its folder cannot be listed.
+    """
+    # The only op that asks a file system takes a pattern.
+    pattern = tf.strings.regex_replace(path, r"([*?\[\]\\])", r"\\\1")
+    return tf.size(tf.io.matching_files(pattern)) > 0
+
+
 def attempt(function, otherwise):
     """Calls a function, and returns something else where it fails.
 

@@ -7,18 +7,17 @@ import os
 import gin
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from absl import logging
-from tensorflow_datasets.core import read_only_builder
 
-from dvdgan_tf.data import clips, frames, records
+from dvdgan_tf.data import (
+    clips,
+    frames,
+    lost,
+    records,
+    split_records,
+    stored_dataset,
+)
 from dvdgan_tf.data.file_numbers import number_files
-from dvdgan_tf.data.index import load_or_scan
-
-# Made by this project's dvdgan_tf/prepare.py; the others are TFDS's own.
-_OWN = ("video_folder", "kinetics600")
-
-_USUAL_VIDEOS = ("video", "image_main")
 
 
 @gin.register
@@ -49,6 +48,8 @@ class TfdsVideos:
         flip: mirror half of the clips.
         video_feature: the feature to read where there are several; "video"
             or "image_main" if None.
+        allow_missing: train without the records that damaged or missing
+            shards have lost, and say which; otherwise they are an error.
 
     Attributes:
         num_frames: as given.
@@ -75,6 +76,7 @@ class TfdsVideos:
         fit="crop",
         flip=False,
         video_feature=None,
+        allow_missing=False,
     ):
         _check_arguments(
             fit,
@@ -87,14 +89,21 @@ class TfdsVideos:
         self._stride = frame_stride
         self._fit = fit
         self._flip = flip
+        self._allow_missing = allow_missing
         self._cache_dir = os.path.expanduser(cache_dir)
-        self._builder = _find(name, os.path.expanduser(data_dir))
-        self._splits = _check_splits(self._builder, split, "TfdsVideos.split")
+        data_dir = os.path.expanduser(data_dir)
+        self._command = stored_dataset.command(name, data_dir)
+        self._builder = stored_dataset.open_dataset(name, data_dir)
+        self._splits = stored_dataset.split_names(
+            self._builder, split, "TfdsVideos.split"
+        )
         features = self._builder.info.features
-        self._video_key, image = _video_feature(features, video_feature)
+        self._video_key, image = stored_dataset.video_feature(
+            features, video_feature
+        )
         self._jpeg = image.encoding_format == "jpeg"
-        self._label_key = _label_feature(features)
-        self._has_names = _has_names(features)
+        self._label_key = stored_dataset.label_feature(features)
+        self._has_names = stored_dataset.has_names(features)
         self.class_names = (
             list(features[self._label_key].names)
             if self._label_key
@@ -113,7 +122,7 @@ class TfdsVideos:
         Raises:
             ValueError: there is no such split, or this source reads it.
         """
-        names = _check_splits(self._builder, split, "HELD_OUT")
+        names = stored_dataset.split_names(self._builder, split, "HELD_OUT")
         for name in names:
             if name in self._splits:
                 raise ValueError(
@@ -138,6 +147,12 @@ class TfdsVideos:
         Raises:
             tf.errors.OpError: a record cannot be read.
         """
+        if self._misses_records:
+            logging.warning(
+                "Records are missing, so HELD_OUT as a fraction draws other "
+                "clips than from the whole dataset: a run that began with all "
+                "of them has trained on some that are held out now."
+            )
         if not self._has_names:
             return np.arange(self.num_examples)
         return number_files(
@@ -174,22 +189,27 @@ class TfdsVideos:
         """Reads the index, or makes it, and counts the clips.
 
         Raises:
-            ValueError: no record is usable, or the index does not fit.
+            ValueError: no record is usable, or records are missing and that
+                is not allowed, or the index does not fit.
             OSError: the shards cannot be read, or the index not be written.
         """
-        paths, shards, entries = [], [], []
+        paths, shards, entries, missing = [], [], [], []
         for split in self._splits:
-            index = load_or_scan(
+            index, damaged = split_records.find(
                 self._builder,
                 split,
                 self._video_key,
                 self._label_key,
                 self._cache_dir,
             )
+            missing += damaged
             shards.append(index.shard + len(paths))
             entries.append(index)
             files = self._builder.info.splits[split].filepaths
             paths += [os.fspath(path) for path in files]
+        self._misses_records = bool(missing)
+        if missing:
+            self._report_missing(missing, len(np.concatenate(shards)))
         offsets, labels, counts = (
             np.concatenate([getattr(entry, column) for entry in entries])
             for column in ("offset", "label", "frames")
@@ -205,13 +225,29 @@ class TfdsVideos:
             self.labels, minlength=len(self.class_names)
         )
 
+    def _report_missing(self, missing, there):
+        """Says which records are missing, and refuses unless it is allowed."""
+        text = lost.describe(missing, there, self._where(), self.class_names)
+        if self._allow_missing:
+            logging.warning("Goes on without lost records: %s", text)
+            return
+        raise ValueError(
+            f"{text} Restore the files, or delete the folder "
+            f"{os.fspath(self._builder.data_dir)!r} and make the dataset again "
+            f"with the command that made it (`{self._command}`), or do without "
+            'the records with --gin_param="TfdsVideos.allow_missing = True".'
+        )
+
+    def _where(self):
+        return f"{self._builder.info.full_name}, {'+'.join(self._splits)}"
+
     def _usable(self, labels, counts):
         """Which records to take; says how many of what class it leaves out."""
         needed = clips.window_length(self.num_frames, self._stride)
         labelled = (labels >= 0) & (labels < len(self.class_names))
         short = labelled & (counts < needed)
         used = labelled & ~short
-        where = f"{self._builder.info.full_name}, {'+'.join(self._splits)}"
+        where = self._where()
         if not used.any():
             raise ValueError(
                 f"No record of {where}, has a label and the {needed} frames "
@@ -302,15 +338,27 @@ class TfdsVideos:
 
 
 def _fail(encoded, path, offset):
-    message = tf.strings.join(
-        [
-            "The record at byte ",
-            tf.strings.as_string(offset),
-            " of ",
-            path,
-            " is damaged, or not as its index says; delete the index, and if "
-            "that does not help, make the dataset again.",
-        ]
+    place = tf.strings.join(
+        ["The record at byte ", tf.strings.as_string(offset), " of ", path]
+    )
+    message = tf.cond(
+        records.exists(path),
+        lambda: tf.strings.join(
+            [
+                place,
+                " is damaged, or not as its index says; delete the index, and "
+                "if that does not help, make the dataset again.",
+            ]
+        ),
+        lambda: tf.strings.join(
+            [
+                "The shard ",
+                path,
+                " no longer exists: was the dataset moved or deleted, or its "
+                "drive unmounted? Put it back, or set DATA_DIR to where it is "
+                "now.",
+            ]
+        ),
     )
     with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
         return tf.identity(encoded)
@@ -326,95 +374,3 @@ def _check_arguments(fit, **positive):
             raise ValueError(
                 f"TfdsVideos.{name} must be at least 1. Received: {value}."
             )
-
-
-def _find(name, data_dir):
-    """The builder of a dataset on disk, from what is there alone."""
-    try:
-        # Unlike `tfds.builder`, this never asks the network.
-        builder = read_only_builder.builder_from_files(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError as error:
-        family = name.partition("/")[0].partition(":")[0]
-        command = (
-            "python -m dvdgan_tf.prepare --source=VIDEOS "
-            f"--data_dir={data_dir} --dataset={family}"
-            if family in _OWN
-            else f"tfds build {name} --data_dir={data_dir}"
-        )
-        raise FileNotFoundError(
-            f"There is no dataset {name!r} in the folder {data_dir!r}; make "
-            f"it with `{command}`, or say where it is with "
-            "--gin_param=\"DATA_DIR='/path'\"."
-        ) from error
-    except Exception as error:
-        # Its files are data of others: TFDS fails on them in many ways.
-        raise ValueError(
-            f"Cannot read the dataset {name!r} in the folder {data_dir!r}: "
-            f"{str(error).strip().partition(chr(10))[0]}"
-        ) from error
-    file_format = builder.info.file_format
-    if file_format != tfds.core.FileFormat.TFRECORD:
-        raise ValueError(
-            f"The dataset {name!r} must be stored as TFRecord files. "
-            f"Received: {file_format.value}."
-        )
-    return builder
-
-
-def _check_splits(builder, split, argument):
-    names = [name.strip() for name in split.split("+")]
-    for name in names:
-        # TFDS itself would also take slices, which the index is not of.
-        if name not in builder.info.splits.keys() or names.count(name) > 1:  # noqa: SIM118
-            there = ", ".join(builder.info.splits)
-            raise ValueError(
-                f"{argument} must be one or several, with +, of {there} "
-                f"for {builder.info.full_name}. Received: {split!r}."
-            )
-    return names
-
-
-def _video_feature(features, name):
-    """Key in the stored examples, and the feature of one frame."""
-    if isinstance(features, tfds.features.Sequence):
-        items = features.feature.items()  # One dict for each frame.
-    else:
-        items = [
-            (key, value.feature)
-            for key, value in features.items()
-            if isinstance(value, tfds.features.Sequence)
-        ]
-    images = {
-        key: value
-        for key, value in items
-        if isinstance(value, tfds.features.Image) and value.np_dtype == np.uint8
-    }
-    if name is None:
-        usual = [key for key in _USUAL_VIDEOS if key in images]
-        name = next(iter([*usual, *images]), None)
-    if name not in images:
-        raise ValueError(
-            "TfdsVideos.video_feature must be one of the features that are "
-            f"videos of 8 bits, {', '.join(images) or 'of which there is none'}"
-            f". Received: {name!r}."
-        )
-    return name, images[name]
-
-
-def _label_feature(features):
-    """The one with class names; None where there is none."""
-    if isinstance(features, tfds.features.Sequence):
-        return None
-    labels = [
-        key
-        for key, value in features.items()
-        if isinstance(value, tfds.features.ClassLabel)
-    ]
-    return "label" if "label" in labels else next(iter(labels), None)
-
-
-def _has_names(features):
-    """Whether each record has the name of its file, as our builders write."""
-    if isinstance(features, tfds.features.Sequence):
-        return False
-    return isinstance(dict(features.items()).get("name"), tfds.features.Text)

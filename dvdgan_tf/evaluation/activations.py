@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from dvdgan_tf.metrics.statistics import FeatureStatistics
 from dvdgan_tf.progress_bar import progress_bar
+from dvdgan_tf.video.pixels import to_levels
 
 
 class Activations:
@@ -209,5 +210,5 @@ def to_pixels(videos, quantize):
     """
     if videos.dtype == tf.uint8:
         return tf.cast(videos, tf.float32)
-    pixels = tf.clip_by_value((videos + 1.0) * 127.5, 0.0, 255.0)
+    pixels = tf.clip_by_value(to_levels(videos), 0.0, 255.0)
     return tf.round(pixels) if quantize else pixels

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.evaluation.clip_classifier import ClipClassifier
-from dvdgan_tf.video import writing
+from dvdgan_tf.video.pixels import to_uint8
 
 # Of held-out clips; they do not depend on the classifier's seed.
 _HELD_OUT_SEED = 2**31
@@ -141,7 +141,7 @@ class ClassAccuracy:
             videos = self._trainer.sample(
                 tf.constant(z[part]), tf.constant(labels[part], tf.int32)
             )
-            found.append(classify(writing.to_uint8(videos)))
+            found.append(classify(to_uint8(videos)))
         found = np.concatenate(found)
         return labels[: self._num_samples], found[: self._num_samples]
 

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from dvdgan_tf.generation.rollout import num_passes, roll_out
 from dvdgan_tf.metrics import frame_similarity
+from dvdgan_tf.video.pixels import to_float
 
 SIMILARITY = ("psnr", "ssim")
 
@@ -189,7 +190,7 @@ class PredictedClips:
         def draw(number, condition):
             clip, label = condition
             z = self._z(number)[0]
-            return z, self._classes(label), _scaled(clip[: self._given])
+            return z, self._classes(label), to_float(clip[: self._given])
 
         return others.inputs().enumerate(-count).map(draw)
 
@@ -200,7 +201,7 @@ class PredictedClips:
             self._predict,
             z,
             self._classes(labels),
-            _scaled(clips[:, : self._given]),
+            to_float(clips[:, : self._given]),
             self.num_frames,
         )
 
@@ -256,11 +257,6 @@ class CopiedFrames:
     def similarity(self, inputs, pixels):
         """See the top of this file."""
         return _similarity(inputs, pixels, self._given)
-
-
-def _scaled(frames):
-    """uint8 -> float32 in [-1, 1]."""
-    return tf.cast(frames, tf.float32) / 127.5 - 1.0
 
 
 def _similarity(clips, pixels, given):

@@ -1,44 +1,53 @@
 """Clips that others have made: arrays, video files, folders of frames."""
 
-import itertools
+import contextlib
 import os
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
-from PIL import Image
 
-from dvdgan_tf.video import reading, writing
+from dvdgan_tf.video.first_frames import FirstFrames
+from dvdgan_tf.video.pixels import to_uint8
 
 _ARRAYS = (".npy", ".npz")
 _IMAGES = (".png", ".jpg", ".jpeg")
+
+# Files that lie beside clips and are none.
+_OTHERS = (".json", ".txt", ".csv")
 
 
 class FolderClips:
     """The clips in a folder, or in one array; see `clips` for what it is.
 
     A folder holds video files, folders of numbered PNG or JPEG frames, or
-    both, at any depth; in an order drawn by their paths, so that the first of
-    them are of all classes. An array is a file `.npy`, or
-    `.npz` with one array in it, [N, T, H, W, 3], uint8 or float in [-1, 1].
+    both, at any depth. They are taken in an order drawn by their paths, so
+    that the first of them are of all classes. Anyone may have made them: they
+    are decoded in a process of its own (`video.first_frames`). Video files
+    are lossy, which moves every metric.
+
+    An array is a file `.npy`, or `.npz` with one array in it, [N, T, H, W, 3],
+    uint8 or float in [-1, 1].
+
     Clips are labelled by the name of the folder that they are in where that
-    is a class, else 0. Video files are lossy: they move every metric.
+    is a class, else 0.
 
     Args:
-        path: of the folder or the array.
-        num_frames: the first that many frames of each are taken.
-        num_clips: at most that many are taken; if there are fewer, a warning
-            says so.
-        class_names: list of str.
+        path: the folder, or the file of the array.
+        num_frames: number of frames taken of each clip, from its first.
+        num_clips: number of clips taken at most; if there are fewer, a
+            warning says so.
+        class_names: names of the classes in the order of their ids.
 
     Attributes:
-        num_clips: how many there are.
+        num_clips: number of clips taken.
         num_frames: as given.
         size: (height, width) of the clips in pixels.
-        skipped: {name: reason} of what is no such clip.
+        skipped: {name: reason} for what is no such clip.
 
     Raises:
         FileNotFoundError: there is no such path.
@@ -48,21 +57,27 @@ class FolderClips:
     samples_per_condition = 1
     similarity = None
 
-    def __init__(self, path, num_frames, num_clips, class_names):
+    def __init__(
+        self,
+        path: str,
+        num_frames: int,
+        num_clips: int,
+        class_names: Sequence[str],
+    ) -> None:
         if not os.path.exists(path):
             raise FileNotFoundError(f"There are no clips at {path!r}.")
         self.num_frames = num_frames
-        self.skipped = {}
+        self.skipped: dict[str, str] = {}
         self._array = _array(path, num_frames) if path_is_array(path) else None
         if self._array is not None:
             self._items = _shuffled(range(len(self._array)))[:num_clips]
             _check_range(self._array, self._items, path)
             self._labels = np.zeros(len(self._items), np.int32)
+            shape = self._array.shape[2:]
         else:
-            found = self._usable(path, num_clips)
-            self._items = found
+            self._items, shape = self._usable(path, num_clips)
             self._labels = np.array(
-                [_label(item, class_names) for item in found], np.int32
+                [_label(item, class_names) for item in self._items], np.int32
             )
         self.num_clips = len(self._items)
         if not self._items:
@@ -71,7 +86,8 @@ class FolderClips:
                 f"There is no clip of {num_frames} frames in {path!r}"
                 f"{' (' + reasons[:300] + ')' if reasons else ''}."
             )
-        self.size = self._read(self._items[0]).shape[1:3]
+        self._shape = (num_frames, *shape)
+        self.size = shape[:2]
         if self.skipped or self.num_clips < num_clips:
             logging.warning(
                 "%r has %d clips of the %d that the protocol takes; %d were "
@@ -82,60 +98,76 @@ class FolderClips:
                 len(self.skipped),
             )
 
-    def inputs(self):
-        """See `clips`."""
-        shape = self._read(self._items[0]).shape
+    def inputs(self) -> tf.data.Dataset:
+        """Returns the clips and labels; see `clips`."""
 
         def clips():
-            for item, label in zip(self._items, self._labels, strict=True):
-                yield self._read(item), label
+            with self._reader() as read:
+                for item, label in zip(self._items, self._labels, strict=True):
+                    yield read(item), label
 
         return tf.data.Dataset.from_generator(
             clips,
             output_signature=(
-                tf.TensorSpec(shape, tf.uint8),
+                tf.TensorSpec(self._shape, tf.uint8),
                 tf.TensorSpec([], tf.int32),
             ),
         )
 
-    def videos(self, inputs, labels):
-        """See `clips`."""
+    def videos(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Returns the clips as they are; see `clips`."""
         del labels
         return inputs
 
     def _usable(self, path, num_clips):
+        """The files and folders that hold a clip, and [H, W, 3] of all."""
         usable, first = [], None
-        for item in _shuffled(_items(path)):
-            if len(usable) == num_clips:
-                break
-            try:
-                clip = self._read(item)
-            except (OSError, ValueError) as error:
-                self.skipped[os.path.relpath(item, path)] = str(error)
-                continue
-            first = first or clip.shape
-            if clip.shape != first:
-                raise ValueError(
-                    f"The clips in {path!r} must be of one size; {item!r} is "
-                    f"{list(clip.shape[1:3])} and the first is "
-                    f"{list(first[1:3])}."
-                )
-            usable.append(item)
-        return usable
+        with self._reader() as read:
+            for item in _shuffled(_items(path)):
+                if len(usable) == num_clips:
+                    break
+                try:
+                    shape = read(item).shape[1:]
+                except (OSError, ValueError) as error:
+                    reason = getattr(error, "reason", None) or str(error)
+                    self.skipped[os.path.relpath(item, path)] = reason
+                    continue
+                first = first or shape
+                if shape != first:
+                    raise ValueError(
+                        f"The clips in {path!r} must be of one size; {item!r} "
+                        f"is {list(shape[:2])} and the first is "
+                        f"{list(first[:2])}."
+                    )
+                usable.append(item)
+        return usable, first
 
-    def _read(self, item):
-        """One clip, uint8 [T, H, W, 3]."""
+    @contextlib.contextmanager
+    def _reader(self):
+        """A function from an item to its clip, uint8 [T, H, W, 3]."""
         if self._array is not None:
-            clip = self._array[item][: self.num_frames]
-            return clip if clip.dtype == np.uint8 else writing.to_uint8(clip)
-        frames = _images(item) if os.path.isdir(item) else _video(item)
-        clip = list(itertools.islice(frames, self.num_frames))
-        if len(clip) < self.num_frames:
-            raise ValueError(f"only {len(clip)} frames")
-        return np.stack(clip)
+            yield self._of_array
+            return
+        with FirstFrames(self.num_frames) as decoder:
+
+            def read(item):
+                images = _images(item) if os.path.isdir(item) else None
+                clip = decoder.read(item, images)
+                if len(clip) < self.num_frames:
+                    count = len(clip)
+                    raise ValueError(
+                        f"only {count} frame{'s' if count > 1 else ''}"
+                    )
+                return clip
+
+            yield read
+
+    def _of_array(self, item):
+        clip = self._array[item][: self.num_frames]
+        return clip if clip.dtype == np.uint8 else to_uint8(clip)
 
 
-def path_is_array(path):
+def path_is_array(path: str) -> bool:
     """Whether a path is that of an array."""
     return os.path.isfile(path) and path.endswith(_ARRAYS)
 
@@ -202,33 +234,21 @@ def _items(path):
         found += [
             os.path.join(folder, name)
             for name in names
-            if not name.lower().endswith((*_IMAGES, ".json", ".txt", ".csv"))
+            if not name.lower().endswith(_IMAGES + _OTHERS)
         ]
     return sorted(found)
 
 
 def _images(folder):
+    """Names of the frames in a folder, in the order of their numbers."""
     names = (n for n in os.listdir(folder) if n.lower().endswith(_IMAGES))
-    for name in sorted(names, key=_numbers):
-        try:
-            with Image.open(os.path.join(folder, name)) as image:
-                frame = np.asarray(image.convert("RGB"))
-        except Image.DecompressionBombError as error:
-            raise ValueError(f"{name}: {error}") from error
-        yield frame
+    return sorted(names, key=_numbers)
 
 
 def _numbers(name):
     """Sorts 9.png before 10.png."""
     parts = re.split(r"(\d+)", name)
     return [int(part) if part.isdigit() else part for part in parts]
-
-
-def _video(path):
-    try:
-        yield from reading.read_frames(path)
-    except reading.UnreadableVideoError as error:
-        raise ValueError(error.reason) from error
 
 
 def _label(item, class_names):

@@ -4,12 +4,12 @@ import hashlib
 import io
 import json
 import os
-import uuid
 import zipfile
 
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf import files
 from dvdgan_tf.evaluation.activations import Activations
 
 
@@ -68,15 +68,9 @@ def _load(path, outputs):
 def _save(path, arrays):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
-        tf.io.gfile.makedirs(os.path.dirname(path))
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(buffer.getvalue())
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        files.write_bytes(path, buffer.getvalue(), tf.io.gfile)
     except (OSError, tf.errors.OpError) as error:
-        if tf.io.gfile.exists(temporary):
-            tf.io.gfile.remove(temporary)
         raise OSError(
             f"The reference statistics cannot be written to {path!r} "
             f"({str(error).partition(chr(10))[0]}); choose another folder with "

@@ -20,7 +20,7 @@ from dvdgan_tf.generation.averaged_weights import (
     checkpoints,
 )
 from dvdgan_tf.generation.truncation import TruncationStatistics, check_levels
-from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf.layers.spectral_norm import spectral_weights
 
 # An averaged weight's u is that of the live weight, which is near.
 POWER_ITERATIONS = 32

@@ -1,15 +1,14 @@
 """Writes modules as a SavedModel: signatures, assets, archive."""
 
-import contextlib
 import gzip
 import json
 import os
 import shutil
 import tarfile
-import uuid
 
 import tensorflow as tf
 
+from dvdgan_tf import files
 from dvdgan_tf.exporting.public_config import without_paths
 
 ASSETS = ("classes.json", "module.json", "operative_config.gin")
@@ -49,7 +48,7 @@ def write(module, folder, class_names, metadata, config, discriminators=None):
         json.dumps(metadata, indent=1),
         without_paths(config),
     )
-    with new_folder(folder) as temporary:
+    with files.new_folder(folder) as temporary:
         # Beside it, not inside: the writer copies assets.
         assets = f"{temporary}-assets"
         os.makedirs(assets)
@@ -87,20 +86,15 @@ def write_archive(folder, path):
         folder: of the SavedModel.
         path: file to write; replaced.
     """
-    temporary = f"{path}.{uuid.uuid4().hex}"
-    try:
-        with (
-            open(temporary, "wb") as file,
-            # Its header would hold the time and the temporary name.
-            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w") as archive,
-        ):
-            for name in sorted(os.listdir(folder)):
-                archive.add(os.path.join(folder, name), name, filter=_nobody)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
+    with (
+        files.replacing(path) as temporary,
+        open(temporary, "wb") as file,
+        # Its header would hold the time and the temporary name.
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for name in sorted(os.listdir(folder)):
+            archive.add(os.path.join(folder, name), name, filter=_nobody)
 
 
 def _nobody(entry):
@@ -109,31 +103,3 @@ def _nobody(entry):
     entry.uname = entry.gname = ""
     entry.mode = 0o755 if entry.isdir() else 0o644
     return entry
-
-
-@contextlib.contextmanager
-def new_folder(folder):
-    """A folder that appears when it is complete, or not at all.
-
-    Args:
-        folder: to make; must not exist.
-
-    Yields:
-        Path to fill.
-
-    Raises:
-        FileExistsError: there is something at `folder`.
-    """
-    folder = os.path.abspath(folder)
-    if os.path.exists(folder):
-        raise FileExistsError(
-            f"{folder} exists already; choose another folder, or delete it."
-        )
-    parent, name = os.path.split(folder)
-    os.makedirs(parent, exist_ok=True)
-    temporary = os.path.join(parent, f".{name}-{uuid.uuid4().hex}")
-    try:
-        yield temporary
-        os.rename(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf.exporting.saved_model import new_folder
+from dvdgan_tf import files
 
 
 def write(module, folder, metadata, batch_size):
@@ -73,7 +73,7 @@ def write(module, folder, metadata, batch_size):
             "keras": keras.__version__,
         },
     }
-    with new_folder(folder) as temporary:
+    with files.new_folder(folder) as temporary:
         os.makedirs(temporary)
         with open(os.path.join(temporary, "sampler.mlir"), "wb") as file:
             file.write(artifact)

@@ -3,9 +3,10 @@
 import contextlib
 import io
 import os
-import uuid
 
 import tensorflow as tf
+
+from dvdgan_tf import files
 
 
 def write(module, path, batch_size):
@@ -55,12 +56,4 @@ def write(module, path, batch_size):
             "TensorFlow Lite has no built-in operation for a part of this "
             f"model ({first}); use --format=stablehlo instead."
         ) from error
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f"{path}.{uuid.uuid4().hex}"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
+    files.write_bytes(path, content)

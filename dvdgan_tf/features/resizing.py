@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from dvdgan_tf.video.pixels import to_float
+
 METHODS = ("official", "half_pixel", "antialias")
 
 
@@ -45,4 +47,4 @@ def to_input(frames, size, method):
         )
     images = tf.reshape(images, [shape[0], shape[1], size, size, 3])
     images = tf.ensure_shape(images, [None, frames.shape[1], size, size, 3])
-    return images / 127.5 - 1.0
+    return to_float(images)

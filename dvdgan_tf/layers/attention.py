@@ -7,7 +7,7 @@ resolution in G, D_S and D_T.
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.layers.spectral import SpectralConv
+from dvdgan_tf.layers.spectral_layers import SpectralConv
 
 
 class SelfAttention(keras.layers.Layer):

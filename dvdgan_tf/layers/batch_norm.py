@@ -12,8 +12,8 @@ all replicas, not over time, so that nothing leaks from frame to frame.
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.layers.segments import shard
-from dvdgan_tf.layers.spectral import SpectralDense
+from dvdgan_tf.layers.shards import shard
+from dvdgan_tf.layers.spectral_layers import SpectralDense
 
 
 class ClassConditionalBatchNorm(keras.layers.Layer):
@@ -28,7 +28,7 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
 
     Call arguments:
         inputs: [B, T, H, W, C]; `affine` also takes its shards (see
-            `segments`).
+            `shards`).
         condition: [B, D].
         training: normalise by the statistics of the batch and update the
             moving ones, or normalise by the moving ones.

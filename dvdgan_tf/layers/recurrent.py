@@ -1,26 +1,49 @@
-"""Recurrent units of the generator: what all share, and the ConvGRU.
+"""What all recurrent units of the generator share: the run over time."""
 
-Source: v2's generator figure; gates as DeepMind's later code confirms them.
-"""
+import dataclasses
+from collections.abc import Sequence
 
-import gin
 import tensorflow as tf
 
 from dvdgan_tf.layers.convolutions import convolve
-from dvdgan_tf.layers.spectral import SpectralLayer
+from dvdgan_tf.layers.spectral_layers import SpectralLayer
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 
 # Swaps batch and time of [B, T, H, W, C], either way.
 _TIME_FIRST = [1, 0, 2, 3, 4]
 
 
+@dataclasses.dataclass(frozen=True)
+class StepConvolutions:
+    """The 3x3 convolutions in one step of a unit, each as (C_in, C_out).
+
+    The count of the arithmetic (`tools/flops`) is made of them.
+
+    Attributes:
+        kernels: the weights that are normalised.
+        drawn: the convolutions as the equations have them, those of the same
+            input taken together.
+        inputs: the convolution of x by all kernels that meet it.
+        states: the convolutions of h and of what is made of h, which a step
+            from h = 0 leaves out.
+        always: all other convolutions.
+    """
+
+    kernels: list[tuple[int, int]]
+    drawn: list[tuple[int, int]]
+    inputs: tuple[int, int]
+    states: list[tuple[int, int]]
+    always: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+
+
 class RecurrentUnit(SpectralLayer):
     """Base of the units: states h' from inputs x, frame after frame.
 
-    A unit is its `build`, `parameters`, `step` and, if it differs,
-    `first_step`. The state is as wide as the input. A convolution of a
-    concatenation is the sum of two convolutions, so the half of x is computed
-    for all frames at once, outside the recurrence, and that of h = 0 not at
-    all.
+    A unit is one file with a subclass: its `build`, `parameters` and `step`,
+    its `first_step` if that differs, and `convolutions`. The state is as wide
+    as the input. A convolution of a concatenation is the sum of two
+    convolutions, so the half of x is computed for all frames at once, outside
+    the recurrence, and that of h = 0 not at all.
 
     Args:
         spectral_norm: a `SpectralNorm`, applied to each gate's own kernel.
@@ -36,21 +59,44 @@ class RecurrentUnit(SpectralLayer):
         The states h' of all steps, [B, num_frames, H, W, C].
     """
 
-    def __init__(self, spectral_norm=None, unroll=True, **kwargs):
+    def __init__(
+        self,
+        spectral_norm: SpectralNorm | None = None,
+        unroll: bool = True,
+        **kwargs,
+    ) -> None:
         super().__init__(spectral_norm, **kwargs)
         self.unroll = unroll
 
-    def call(self, inputs, num_frames, initial_state=None, training=False):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        num_frames: int,
+        initial_state: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
         states = () if initial_state is None else (initial_state,)
         parameters = self.parameters(training)
         return self.apply(inputs, *states, parameters, num_frames=num_frames)
 
-    def apply(self, inputs, *args, num_frames=None):
-        """The layer as a function of [h0 and] its parameters; see `call`.
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns what `apply` needs, in the compute dtype.
 
-        The first and the last parameter, a kernel and a bias, are for x, the
-        others for the step. Without `num_frames` as many steps as there are
-        inputs.
+        The first is the kernel that meets x, the last the bias that is added
+        to its result; those in between are the `weights` of the steps.
+        """
+        raise NotImplementedError
+
+    def apply(
+        self, inputs: tf.Tensor, *args, num_frames: int | None = None
+    ) -> tf.Tensor:
+        """The layer as a function of its arguments only; see `call`.
+
+        Args:
+            inputs: x, as in `call`.
+            *args: h0, where it is not 0, and the result of `parameters`.
+            num_frames: number of steps; as many as there are inputs by
+                default.
         """
         *states, (input_kernel, *weights, bias) = args
         from_inputs = convolve(inputs, input_kernel) + bias
@@ -69,74 +115,45 @@ class RecurrentUnit(SpectralLayer):
         )
 
     @staticmethod
-    def step(from_input, state, weights):
-        """h' from the convolved x of one frame and h, both [B, H, W, ...]."""
+    def step(
+        from_input: tf.Tensor, state: tf.Tensor, weights: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """Returns h' from the convolved x of one frame and from h.
+
+        Args:
+            from_input: [B, H, W, ...], one share per gate.
+            state: h, [B, H, W, C].
+            weights: the `parameters` but the first and the last.
+        """
         raise NotImplementedError
 
     @staticmethod
-    def first_step(from_input, weights):
-        """h' from h = 0, whose convolutions vanish."""
+    def first_step(
+        from_input: tf.Tensor, weights: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """Returns h' from h = 0, whose convolutions vanish.
+
+        As it stands, for units whose last two shares of `from_input` are those
+        of u and of c.
+        """
         channels = weights[0].shape[2]
         _, update, candidate = tf.split(
             from_input, [-1, channels, channels], -1
         )
+        # h' = u.0 + (1 - u).c
         return (1.0 - tf.sigmoid(update)) * tf.nn.relu(candidate)
 
-
-@gin.register
-class ConvGRU(RecurrentUnit):
-    """Gated recurrence over frames with 3x3 convolutions and a ReLU.
-
-        r  = sigmoid(W_r * [h; x] + b_r)
-        u  = sigmoid(W_u * [h; x] + b_u)
-        c  = relu   (W_c * [x; r.h] + b_c)
-        h' = u.h + (1 - u).c
-
-    `*` is a "same" convolution, `.` the element-wise product; u keeps the old
-    state. Arguments, call arguments and result as `RecurrentUnit`.
-    """
-
-    def build(self, inputs_shape):
-        channels = inputs_shape[-1]
-        shape = (3, 3, 2 * channels, channels)
-        self.reset = self.add_spectral_weight("reset_kernel", shape)
-        self.update = self.add_spectral_weight("update_kernel", shape)
-        self.candidate = self.add_spectral_weight("candidate_kernel", shape)
-        self.bias = self.add_bias(3 * channels)  # r, u, c
-
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype.
-
-        Returns:
-            The halves of W_r, W_u, W_c / sigma that meet x, [3, 3, C, 3 C];
-            those of W_r, W_u that meet h, [3, 3, C, 2 C]; that of W_c that
-            meets r.h, [3, 3, C, C]; the bias, [3 C].
-        """
-        reset_h, reset_x = tf.split(self.reset.normalized(training), 2, 2)
-        update_h, update_x = tf.split(self.update.normalized(training), 2, 2)
-        candidate_x, candidate_h = tf.split(
-            self.candidate.normalized(training), 2, 2
-        )
-        return self.cast(
-            tf.concat([reset_x, update_x, candidate_x], -1),
-            tf.concat([reset_h, update_h], -1),
-            candidate_h,
-            self.bias,
-        )
-
     @staticmethod
-    def step(from_input, state, weights):
-        gates_kernel, candidate_kernel = weights
-        channels = state.shape[-1]
-        gates, candidate = tf.split(from_input, [2 * channels, channels], -1)
-        gates = tf.sigmoid(gates + convolve(state, gates_kernel))
-        reset, update = tf.split(gates, 2, -1)
-        candidate += convolve(reset * state, candidate_kernel)
-        return update * state + (1.0 - update) * tf.nn.relu(candidate)
+    def convolutions(channels: int) -> StepConvolutions:
+        """Returns the arithmetic of a step, for a state of `channels`."""
+        raise NotImplementedError(
+            "A recurrent unit needs a method `convolutions` for its FLOP to "
+            "be counted; see `StepConvolutions`."
+        )
 
 
 def _unrolled(step, from_inputs, state, num_frames):
-    """All states, [B, T, H, W, C], from h0, which may be None for 0."""
+    """Returns all states, [B, T, H, W, C]; h0 may be None for 0."""
     # Not sliced: the gradient of a slice is as large as the whole.
     frames = tf.unstack(from_inputs, axis=1)
     if len(frames) == 1:
@@ -149,7 +166,7 @@ def _unrolled(step, from_inputs, state, num_frames):
 
 
 def _looped(step, from_inputs, state, num_frames):
-    """As `_unrolled`, with one step in the graph."""
+    """Does what `_unrolled` does, with one step in the graph."""
     frame = from_inputs[:, 0]
     state = step(frame, state)
     if num_frames == 1:

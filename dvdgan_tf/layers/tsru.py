@@ -4,16 +4,18 @@ Source: Luc et al. 2020, "Transformation-based Adversarial Video Prediction on
 Large-Scale Data", arXiv 2003.04035.
 """
 
+from collections.abc import Iterator, Sequence
+
 import gin
 import tensorflow as tf
 
 from dvdgan_tf.layers.convolutions import convolve
 from dvdgan_tf.layers.flow_warp import warp
-from dvdgan_tf.layers.recurrent import RecurrentUnit
+from dvdgan_tf.layers.recurrent import RecurrentUnit, StepConvolutions
 
 
-def flow_width(channels):
-    """Channels of the hidden layer of f, for a state of `channels`: half."""
+def flow_width(channels: int) -> int:
+    """Returns the width of the hidden layer of f: half of the state's."""
     return max(channels // 2, 1)
 
 
@@ -28,8 +30,8 @@ class TSRU(RecurrentUnit):
     orthogonally and spectrally normalised as all weights are, so the flow is
     not 0 at first, but about half a pixel where x and h are of the order 1.
 
-    The three have the same variables. Arguments, call arguments and result as
-    `RecurrentUnit`.
+    The three have the same variables. Arguments, call arguments and result are
+    those of `RecurrentUnit`.
     """
 
     def build(self, inputs_shape):
@@ -42,21 +44,36 @@ class TSRU(RecurrentUnit):
         self.flow = self.add_spectral_weight("flow_kernel", (3, 3, width, 2))
         self.update = self.add_spectral_weight("update_kernel", shape)
         self.candidate = self.add_spectral_weight("candidate_kernel", shape)
-        # g, u, c, f
+        # [b_g; b_u; b_c; b_f]
         self.bias = self.add_bias(width + 2 * channels + 2)
 
-    def halves(self, training):
-        """The halves of W_g, W_u, W_c / sigma: ((first, second), ...)."""
+    def halves(self, training: bool) -> Iterator[list[tf.Tensor]]:
+        """Yields the two halves of W_g, of W_u and of W_c, over sigma.
+
+        The first half meets what stands first in the equation's brackets.
+        """
         weights = (self.hidden, self.update, self.candidate)
         return (tf.split(w.normalized(training), 2, 2) for w in weights)
 
-    def warp_weights(self, training):
-        """W_f / sigma and b_f, as `warped` takes them."""
+    def warp_weights(self, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns W_f / sigma and b_f, as `warped` takes them."""
         return self.flow.normalized(training), self.bias[-2:]
 
+    @staticmethod
+    def kernel_shapes(channels: int) -> list[tuple[int, int]]:
+        """Returns (C_in, C_out) of W_g, W_f, W_u and W_c."""
+        width = flow_width(channels)
+        gate = (2 * channels, channels)
+        return [(2 * channels, width), (width, 2), gate, gate]
 
-def warped(state, hidden, flow_kernel, flow_bias):
-    """h^ from h and W_g * [h; x] + b_g."""
+
+def warped(
+    state: tf.Tensor,
+    hidden: tf.Tensor,
+    flow_kernel: tf.Tensor,
+    flow_bias: tf.Tensor,
+) -> tf.Tensor:
+    """Returns h^ from h and W_g * [h; x] + b_g."""
     hidden = tf.nn.relu(hidden)
     return warp(state, convolve(hidden, flow_kernel) + flow_bias)
 
@@ -72,8 +89,8 @@ class TSRUc(TSRU):
     For h^ see `TSRU`.
     """
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype.
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns what `apply` needs, in the compute dtype.
 
         Returns:
             The halves of W_g, W_u, W_c / sigma that meet x; those of W_g and
@@ -90,15 +107,32 @@ class TSRUc(TSRU):
         )
 
     @staticmethod
-    def step(from_input, state, weights):
+    def step(
+        from_input: tf.Tensor, state: tf.Tensor, weights: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
         state_kernel, candidate_kernel, *flow = weights
         channels = state.shape[-1]
+        # The shares of x: g and u together, then c.
         gates, candidate = tf.split(from_input, [-1, channels], -1)
+        # g and u: both see h.
         gates += convolve(state, state_kernel)
         hidden, update = tf.split(gates, [-1, channels], -1)
+        # From here on `state` is h^.
         state, update = warped(state, hidden, *flow), tf.sigmoid(update)
         candidate = tf.nn.relu(candidate + convolve(state, candidate_kernel))
         return update * state + (1.0 - update) * candidate
+
+    @staticmethod
+    def convolutions(channels: int) -> StepConvolutions:
+        """Returns the arithmetic of a step; see `StepConvolutions`."""
+        c, width = channels, flow_width(channels)
+        return StepConvolutions(
+            kernels=TSRU.kernel_shapes(c),
+            drawn=[(2 * c, width + c), (width, 2), (2 * c, c)],
+            inputs=(c, width + 2 * c),  # g, u, c
+            # g and u of h; f; c of h^.
+            states=[(c, width + c), (width, 2), (c, c)],
+        )
 
 
 @gin.register
@@ -112,8 +146,8 @@ class TSRUp(TSRU):
     For h^ see `TSRU`.
     """
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype.
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns what `apply` needs, in the compute dtype.
 
         Returns:
             The halves of W_g, W_u, W_c / sigma that meet x; those that meet
@@ -128,13 +162,28 @@ class TSRUp(TSRU):
         )
 
     @staticmethod
-    def step(from_input, state, weights):
+    def step(
+        from_input: tf.Tensor, state: tf.Tensor, weights: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
         state_kernel, *flow = weights
         channels = state.shape[-1]
+        # g, u and c: all three see h and x.
         sums = from_input + convolve(state, state_kernel)
         hidden, update, candidate = tf.split(sums, [-1, channels, channels], -1)
         state, update = warped(state, hidden, *flow), tf.sigmoid(update)
         return update * state + (1.0 - update) * tf.nn.relu(candidate)
+
+    @staticmethod
+    def convolutions(channels: int) -> StepConvolutions:
+        """Returns the arithmetic of a step; see `StepConvolutions`."""
+        c, width = channels, flow_width(channels)
+        return StepConvolutions(
+            kernels=TSRU.kernel_shapes(c),
+            drawn=[(2 * c, width + 2 * c), (width, 2)],
+            inputs=(c, width + 2 * c),  # g, u, c
+            # g, u and c of h; f.
+            states=[(c, width + 2 * c), (width, 2)],
+        )
 
 
 @gin.register
@@ -148,8 +197,8 @@ class TSRUs(TSRU):
     For h^ see `TSRU`.
     """
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype.
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns what `apply` needs, in the compute dtype.
 
         Returns:
             The halves of W_g, W_c / sigma that meet x; that of W_g that meets
@@ -170,11 +219,15 @@ class TSRUs(TSRU):
         )
 
     @staticmethod
-    def step(from_input, state, weights):
+    def step(
+        from_input: tf.Tensor, state: tf.Tensor, weights: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
         hidden_kernel, warped_kernel, update_kernel, bias, *flow = weights
         channels = state.shape[-1]
+        # The shares of x: g, then c; u does not see x.
         hidden, candidate = tf.split(from_input, [-1, channels], -1)
         hidden += convolve(state, hidden_kernel)
+        # From here on `state` is h^, which u and c see.
         state = warped(state, hidden, *flow)
         update, from_warped = tf.split(convolve(state, warped_kernel), 2, -1)
         candidate = tf.nn.relu(candidate + from_warped)
@@ -183,8 +236,24 @@ class TSRUs(TSRU):
         return update * state + (1.0 - update) * candidate
 
     @staticmethod
-    def first_step(from_input, weights):
+    def first_step(
+        from_input: tf.Tensor, weights: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        # h^ is 0 as well; what is left of u is its share of c.
         _, _, update_kernel, bias, *_ = weights
         candidate = tf.nn.relu(from_input[..., -update_kernel.shape[-1] :])
         update = convolve(candidate, update_kernel) + bias
         return (1.0 - tf.sigmoid(update)) * candidate
+
+    @staticmethod
+    def convolutions(channels: int) -> StepConvolutions:
+        """Returns the arithmetic of a step; see `StepConvolutions`."""
+        c, width = channels, flow_width(channels)
+        return StepConvolutions(
+            kernels=TSRU.kernel_shapes(c),
+            drawn=TSRU.kernel_shapes(c),
+            inputs=(c, width + c),  # g, c
+            # g of h; f; u and c of h^.
+            states=[(c, width), (width, 2), (c, 2 * c)],
+            always=[(c, c)],  # u of c
+        )

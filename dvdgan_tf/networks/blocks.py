@@ -7,9 +7,9 @@ from dvdgan_tf.layers.batch_norm import (
     ClassConditionalBatchNorm,
     scale_and_shift,
 )
+from dvdgan_tf.layers.rematerialization import run_segment_of_frames
 from dvdgan_tf.layers.resampling import average_pool, upsample
-from dvdgan_tf.layers.segments import run_segment_of_frames
-from dvdgan_tf.layers.spectral import SpectralConv
+from dvdgan_tf.layers.spectral_layers import SpectralConv
 
 
 class GBlock(keras.layers.Layer):
@@ -28,7 +28,8 @@ class GBlock(keras.layers.Layer):
         inputs: [B, T, H, W, C].
         condition: c = [z; e(y)], [B, D].
         training: as in `ClassConditionalBatchNorm`.
-        run: how the halves between batch norms are run, see `segments`.
+        run: how the halves between batch norms are run (see
+            `rematerialization`).
 
     Returns:
         [B, T, H, W, channels], H and W doubled if `upsampling`.

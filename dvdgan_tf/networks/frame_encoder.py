@@ -6,8 +6,9 @@ import gin
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.layers.segments import for_shards, run_segment
-from dvdgan_tf.layers.spectral import SpectralConv
+from dvdgan_tf.layers.rematerialization import run_segment
+from dvdgan_tf.layers.shards import for_shards
+from dvdgan_tf.layers.spectral_layers import SpectralConv
 from dvdgan_tf.networks.blocks import DBlock
 from dvdgan_tf.networks.widths import (
     DISCRIMINATOR_MULTIPLIERS,
@@ -40,10 +41,10 @@ class FrameEncoder(keras.layers.Layer):
 
     Call arguments:
         frames: [B, C, resolution, resolution, 3] in [-1, 1], or its shards
-            (see `segments`).
+            (see `shards`).
         training: whether to run the power iterations.
-        recompute: see `segments`.
-        parts: see `segments`.
+        recompute: see `rematerialization.run_segment`.
+        parts: see `rematerialization.run_segment`.
 
     Returns:
         h0 of each unit, a list of [B, H, W, state width], from 4x4 up; each

@@ -11,18 +11,16 @@ from dvdgan_tf.layers.batch_norm import (
     ClassConditionalBatchNorm,
     scale_and_shift,
 )
+from dvdgan_tf.layers.conv_gru import ConvGRU
 from dvdgan_tf.layers.orthogonal import Orthogonal
-from dvdgan_tf.layers.recurrent import ConvGRU
-from dvdgan_tf.layers.resampling import METHODS
-from dvdgan_tf.layers.segments import (
-    for_shards,
-    join,
-    run_recurrence,
+from dvdgan_tf.layers.rematerialization import (
     run_segment,
     run_segment_of_frames,
-    shard,
 )
-from dvdgan_tf.layers.spectral import SpectralConv, SpectralDense
+from dvdgan_tf.layers.resampling import METHODS
+from dvdgan_tf.layers.shards import for_shards, join, shard
+from dvdgan_tf.layers.spectral_layers import SpectralConv, SpectralDense
+from dvdgan_tf.layers.time_parts import run_recurrence
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.frame_encoder import FrameEncoder
 from dvdgan_tf.networks.widths import (
@@ -64,7 +62,7 @@ class Generator(keras.Model):
         batch_norm_momentum: of its moving statistics.
         recompute: whether gradients evaluate recurrent units, halves of
             blocks, attention and head again, instead of keeping what is
-            inside of them (see `segments`).
+            inside of them (see `rematerialization`).
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
@@ -73,12 +71,12 @@ class Generator(keras.Model):
         training: whether batch statistics are used, moving statistics
             updated and power iterations run.
         parts: equal parts of the batch that are computed one after the other,
-            to save memory (see `segments`). Batch norm's statistics are those
-            of the whole batch.
+            to save memory (see `rematerialization`). Batch norm's statistics
+            are those of the whole batch.
         frames: the given frames, [B, C, resolution, resolution, 3] in
             [-1, 1], where C > 0.
         shards: equal shards of the batch that are computed side by side, to
-            keep several cores busy (see `segments`). Batch norm's statistics
+            keep several cores busy (see `shards`). Batch norm's statistics
             are those of the whole batch.
 
     Attributes:

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from dvdgan_tf.layers.attention import SelfAttention
-from dvdgan_tf.layers.segments import run_segment
-from dvdgan_tf.layers.spectral import SpectralDense, SpectralEmbedding
+from dvdgan_tf.layers.rematerialization import run_segment
+from dvdgan_tf.layers.spectral_layers import SpectralDense, SpectralEmbedding
 from dvdgan_tf.networks.blocks import DBlock
 from dvdgan_tf.networks.widths import (
     DISCRIMINATOR_MULTIPLIERS,
@@ -39,7 +39,7 @@ class Discriminator(keras.Model):
         attention_resolutions: feature resolutions after whose block
             `SelfAttention` is inserted; none in the paper.
         recompute: whether gradients evaluate the blocks again instead of
-            keeping what is inside of them (see `segments`).
+            keeping what is inside of them (see `rematerialization`).
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Raises:

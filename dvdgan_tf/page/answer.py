@@ -5,7 +5,7 @@ import time
 from typing import NamedTuple
 
 from dvdgan_tf.page import clips, recipe, settings
-from dvdgan_tf.page.upload import first_frames
+from dvdgan_tf.sampling.conditions import first_frames
 
 _NO_COMMAND = "# The command line cannot say this; Python can."
 

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import time
-import uuid
 
 import apache_beam as beam
 import numpy as np
@@ -14,6 +13,7 @@ import tensorflow as tf
 
 from dvdgan_tf.data.index import Index
 from dvdgan_tf.data.records import FOOTER_BYTES, HEADER_BYTES
+from dvdgan_tf.files import replacing, write_text
 from dvdgan_tf.video.isolated import CannotReadError, IsolatedDecoder
 
 
@@ -126,24 +126,19 @@ class WriteShard(beam.DoFn):
     def _write(self, shard):
         start = time.time()
         report = {"records": [], "written": 0, "skipped": [], "shortened": []}
-        partial = f"{shard.path}.{uuid.uuid4().hex}.partial"
-        try:
-            with (
-                tf.io.TFRecordWriter(partial) as writer,
-                _decoder(shard.preparation) as decoder,
-            ):
-                for clip, file in zip(shard.clips, shard.files, strict=True):
-                    _check_unchanged(clip, file)
-                    self._add(clip, shard, decoder, writer, report)
-                    _check_unchanged(clip, file)
-            tf.io.gfile.rename(partial, shard.path, overwrite=True)
-        except BaseException:
-            if tf.io.gfile.exists(partial):
-                tf.io.gfile.remove(partial)
-            raise
+        with (
+            replacing(shard.path, tf.io.gfile) as partial,
+            tf.io.TFRecordWriter(partial) as writer,
+            _decoder(shard.preparation) as decoder,
+        ):
+            for clip, file in zip(shard.clips, shard.files, strict=True):
+                _check_unchanged(clip, file)
+                self._add(clip, shard, decoder, writer, report)
+                _check_unchanged(clip, file)
         report["bytes"] = sum(n for *_, n in report["records"])
         report["seconds"] = time.time() - start
-        _write_text(shard.report_path, json.dumps(report))
+        text = json.dumps(report)
+        write_text(shard.report_path, text, tf.io.gfile)
 
     def _add(self, clip, shard, decoder, writer, report):
         records = len(report["records"])
@@ -250,13 +245,6 @@ def _size_and_time(path):
     except OSError:
         return None, None
     return status.st_size, status.st_mtime_ns
-
-
-def _write_text(path, text):
-    partial = f"{path}.{uuid.uuid4().hex}.partial"
-    with tf.io.gfile.GFile(partial, "w") as file:
-        file.write(text)
-    tf.io.gfile.rename(partial, path, overwrite=True)
 
 
 def _utf8(name):

@@ -6,10 +6,11 @@ import shutil
 
 import numpy as np
 
+from dvdgan_tf import files
 from dvdgan_tf.exporting.public_config import without_paths
-from dvdgan_tf.exporting.saved_model import new_folder, write_archive
+from dvdgan_tf.exporting.saved_model import write_archive
 from dvdgan_tf.publishing.pages import hub_page, model_card
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures, writing
 
 _CLIPS = 16
 _CONFIG = "operative_config.gin"
@@ -41,7 +42,7 @@ def make(folder, module, model, card, rows, frames=None):
     facts = json.loads(_asset(module, "module.json"))
     text = model_card(card, facts, model.class_names, config, rows)
     preview = _preview(model, frames)
-    with new_folder(folder) as temporary:
+    with files.new_folder(folder) as temporary:
         target = os.path.join(temporary, "model")
         shutil.copytree(module, target)
         with open(os.path.join(target, "assets", _CONFIG), "w") as file:
@@ -63,16 +64,16 @@ def make(folder, module, model, card, rows, frames=None):
 
 
 def _preview(model, frames):
-    """A grid of clips, uint8 [T, H, W, 3]."""
+    """Makes a grid of clips, uint8 [T, H, W, 3]."""
     if not model.facts["conditioning_frames"]:
-        return writing.tile(model.sample(count=_CLIPS), columns=4)
+        return pictures.grid(model.sample(count=_CLIPS), columns=4)
     if frames is None:
         raise ValueError(
             "The preview of a module for prediction continues a video; name "
             "one that may be published with --frames."
         )
     given = np.repeat(frames[None], _CLIPS, 0)
-    return writing.tile(model.predict(given), columns=4)
+    return pictures.grid(model.predict(given), columns=4)
 
 
 def _asset(module, name):

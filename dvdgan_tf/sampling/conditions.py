@@ -1,20 +1,28 @@
 """The first frames of a video file, to be continued."""
 
-import itertools
+import os
 
 import numpy as np
 
-from dvdgan_tf.video import reading
+from dvdgan_tf.video import first_frames as door
 
 
-def first_frames(path, count, resolution, fit, stride=1):
-    """Reads frames as training sees them.
+def first_frames(
+    path: str | os.PathLike,
+    count: int,
+    resolution: int,
+    fit: str,
+    stride: int = 1,
+) -> np.ndarray:
+    """Reads the frames that a model continues, as training would see them.
+
+    The file is decoded in a process of its own; see `video.first_frames`.
 
     Args:
-        path: of a video.
-        count: how many frames.
-        resolution: height and width.
-        fit: "crop", the square in the middle; or "squash", all of the frame.
+        path: video file.
+        count: number of frames.
+        resolution: height and width of the frames in pixels.
+        fit: "crop" takes the square in the middle, "squash" all of the frame.
         stride: every n-th frame is taken, from the first.
 
     Returns:
@@ -22,26 +30,21 @@ def first_frames(path, count, resolution, fit, stride=1):
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no video, or too short.
+        ValueError: the file is no video, cannot be decoded, or is too short.
+        CannotReadError: this machine failed to read the file.
     """
-
-    def target(*size):
-        if fit == "squash":
-            return resolution, resolution
-        scale = resolution / min(size)
-        return tuple(max(resolution, round(edge * scale)) for edge in size)
-
-    frames = reading.read_frames(path, target)
     end = (count - 1) * stride + 1
-    frames = list(itertools.islice(frames, end))
+    if fit == "squash":
+        frames = door.first_frames(path, end, size=(resolution, resolution))
+    else:
+        frames = door.first_frames(path, end, short_side=resolution)
     if len(frames) < end:
         every = f" at a stride of {stride}: {end}" if stride > 1 else ""
         raise ValueError(
-            f"{path} has {len(frames)} frames; this model continues "
-            f"{count}{every}."
+            f"{os.path.basename(path)} has {len(frames)} frames; this model "
+            f"continues {count}{every}."
         )
     frames = frames[::stride]
-    height, width = frames[0].shape[:2]
+    height, width = frames.shape[1:3]
     top, left = (height - resolution) // 2, (width - resolution) // 2
-    square = np.s_[top : top + resolution, left : left + resolution]
-    return np.stack([frame[square] for frame in frames])
+    return frames[:, top : top + resolution, left : left + resolution]

@@ -1,11 +1,14 @@
 """Clips as files, in the formats that people look at or compute with."""
 
+import math
 import os
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures, writing
+from dvdgan_tf.video.lettering import Label, drawable
 
 FORMATS = ("mp4", "gif", "webp", "png", "npz", "frames")
 
@@ -19,11 +22,12 @@ class ClipWriter:
     A clip's name is its number and its class. mp4, gif, webp: animations;
     png: its frames from left to right; npz: the array `video`, uint8
     [T, H, W, 3], and `label`; frames: a folder of PNG files. `close` writes
-    grid.png (a row of frames for each of the first clips) and grid.gif.
+    grid.png (a row of frames for each of the first clips, with its class
+    beside it) and grid.gif; small frames are enlarged there.
 
     Args:
-        folder: to make; must be empty if it exists.
-        formats: some of `FORMATS`.
+        folder: folder to make; it must be empty if it exists.
+        formats: names of formats, from `FORMATS`.
         fps: frames per second.
 
     Raises:
@@ -31,7 +35,7 @@ class ClipWriter:
         FileExistsError: there is something in the folder.
     """
 
-    def __init__(self, folder, formats, fps):
+    def __init__(self, folder: str, formats: Sequence[str], fps: float) -> None:
         unknown = [name for name in formats if name not in FORMATS]
         if unknown or not formats:
             raise ValueError(
@@ -52,16 +56,17 @@ class ClipWriter:
         self.count = 0
         self._formats = formats
         self._fps = fps
-        self._first = []
+        self._first: list[np.ndarray] = []
+        self._labels: list[Label] = []
 
-    def write(self, video, label, class_name):
+    def write(self, video: np.ndarray, label: int, class_name: str) -> None:
         """Writes the next clip.
 
         Args:
             video: uint8 [T, H, W, 3].
             label: class id.
-            class_name: for the files' names; what file systems do not like is
-                replaced.
+            class_name: name of the class, for the grid and for the file's
+                name, in which what file systems do not like is replaced.
         """
         # A dataset's labels are not to be trusted with paths.
         safe = re.sub(r"[^\w-]+", "_", class_name)[:40]
@@ -71,6 +76,8 @@ class ClipWriter:
             self._write_as(name, stem, video, label)
         if self.count < GRID_CLIPS:
             self._first.append(video)
+            name = drawable(class_name) or f"class {label}"
+            self._labels.append(Label(name))
         self.count += 1
 
     def _write_as(self, name, stem, video, label):
@@ -81,8 +88,7 @@ class ClipWriter:
         elif name == "webp":
             writing.write_webp(f"{stem}.webp", video, self._fps)
         elif name == "png":
-            strip = writing.tile(video, columns=len(video))
-            writing.write_png(f"{stem}.png", strip)
+            writing.write_png(f"{stem}.png", pictures.strip(video))
         elif name == "npz":
             np.savez_compressed(f"{stem}.npz", video=video, label=label)
         else:
@@ -90,13 +96,13 @@ class ClipWriter:
                 path = os.path.join(stem, f"{number:04d}.png")
                 writing.write_png(path, frame)
 
-    def close(self):
-        """Writes the grids; returns their paths, PNG and GIF."""
+    def close(self) -> list[str]:
+        """Writes the grids, and returns their paths, PNG and GIF."""
         clips = np.stack(self._first)
         paths = [os.path.join(self.folder, f"grid.{e}") for e in ("png", "gif")]
         rows = clips.reshape(-1, *clips.shape[2:])
-        still = writing.tile(rows, columns=clips.shape[1])
+        still = pictures.grid(rows, clips.shape[1], self._labels)
         writing.write_png(paths[0], still)
-        columns = int(np.ceil(np.sqrt(len(clips))))
-        writing.write_gif(paths[1], writing.tile(clips, columns), self._fps)
+        columns = math.isqrt(len(clips) - 1) + 1
+        writing.write_gif(paths[1], pictures.grid(clips, columns), self._fps)
         return paths

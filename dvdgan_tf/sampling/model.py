@@ -8,7 +8,7 @@ import tensorflow as tf
 from dvdgan_tf.generation.rollout import num_passes, roll_out
 from dvdgan_tf.sampling.classes import class_ids
 from dvdgan_tf.sampling.videos import videos
-from dvdgan_tf.video import writing
+from dvdgan_tf.video.pixels import to_float, to_uint8
 
 
 class Model:
@@ -78,7 +78,7 @@ class Model:
             z = self._latents(numbers, seed, [self.facts["z_dim"]])
             y = self._one_hot([ids[n % len(ids)] for n in numbers])
             result = self._call(z * truncation, y, truncation)
-            yield writing.to_uint8(result)[: count - first]
+            yield to_uint8(result)[: count - first]
 
     def interpolate(
         self, classes=None, count=8, seed=0, truncation=None, latent=True
@@ -180,7 +180,7 @@ class Model:
             tf.constant(frames),
             num_frames,
         )
-        return videos(writing.to_uint8(clips), self.facts["fps"])
+        return videos(to_uint8(clips), self.facts["fps"])
 
     def _in_batches(self, z, y, truncation, frames=None):
         """The module on any number of inputs: uint8, or float for frames."""
@@ -193,7 +193,7 @@ class Model:
             result = self._call(parts[0], parts[1], truncation, *parts[2:])
             results.append(result[: len(z) - first])
         result = np.concatenate(results)
-        return writing.to_uint8(result) if frames is None else result
+        return to_uint8(result) if frames is None else result
 
     def _call(self, z, y, truncation, *frames):
         inputs = {
@@ -257,7 +257,7 @@ class Model:
                 f"Received: {list(frames.shape)}"
             )
         if frames.dtype == np.uint8:
-            return frames.astype(np.float32) / 127.5 - 1.0
+            return to_float(frames)
         if not np.abs(frames).max(initial=0.0) <= 1.0:
             raise ValueError("frames must be uint8, or float in [-1, 1].")
         return frames.astype(np.float32)

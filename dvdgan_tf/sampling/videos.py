@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures, writing
 
 # Of a notebook's output; more are in the array all the same.
 _SHOWN = 64
@@ -27,7 +27,7 @@ class Videos(np.ndarray):
         if self.ndim != 5 or not len(self):
             return f"<pre>{np.ndarray.__repr__(self)}</pre>"
         shown = np.asarray(self[:_SHOWN])
-        tiled = writing.tile(shown, columns=math.isqrt(len(shown) - 1) + 1)
+        tiled = pictures.tile(shown, columns=math.isqrt(len(shown) - 1) + 1)
         data = base64.b64encode(writing.webp(tiled, self.fps)).decode()
         shape = list(self.shape)
         return (

@@ -61,7 +61,8 @@ def train(
         keep_checkpoints: how many of the newest are kept.
         standing_statistics_batches: batches over which the averaged
             generator's batch norm statistics are taken before it samples.
-        sample_grid: factory of the `SampleGrid`.
+        sample_grid: factory of the `SampleGrid`, called with the trainer and
+            `class_names`.
         hold_out: function that divides the dataset into clips to train on
             and clips to report overfitting by, such as `data.held_out`'s;
             None trains on all and reports nothing.
@@ -98,7 +99,7 @@ def train(
         trainer = trainer(
             _number_of_classes(source, num_classes) if class_conditional else 1
         )
-    grid = sample_grid(trainer)
+    grid = sample_grid(trainer, class_names=source.class_names)
     final_report = final_report and final_report(trainer, batches)
     run = Run(trainer, workdir, keep_checkpoints, grid)
     run.start(source.class_names, gin.operative_config_str(), init_from)

@@ -1,14 +1,15 @@
 """Predictions of a run for fixed clips, written as PNG, GIF and MP4."""
 
 import os
+from collections.abc import Sequence
 
 import gin
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf.training.samples import file_stem, write_files
-from dvdgan_tf.training.updates import scaled
-from dvdgan_tf.video import prediction_views, writing
+from dvdgan_tf.training.samples import class_labels, file_stem, write_files
+from dvdgan_tf.video import prediction_views
+from dvdgan_tf.video.pixels import to_float, to_uint8
 
 
 @gin.register
@@ -20,7 +21,9 @@ class PredictionGrid:
         num_clips: clips continued.
         samples_per_clip: continuations of each.
         fps: frames per second of GIF and MP4.
-        seed: of the fixed z.
+        seed: seed of the fixed z.
+        class_names: names of the classes in the order of their ids, which
+            stand beside the clips; None for none.
 
     Raises:
         ValueError: the generator takes no conditioning frames, or there is
@@ -28,8 +31,14 @@ class PredictionGrid:
     """
 
     def __init__(
-        self, trainer, num_clips=4, samples_per_clip=3, fps=12, seed=0
-    ):
+        self,
+        trainer,
+        num_clips: int = 4,
+        samples_per_clip: int = 3,
+        fps: float = 12,
+        seed: int = 0,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
         generator = trainer.generator
         if not generator.conditioning_frames:
             raise ValueError(
@@ -46,12 +55,13 @@ class PredictionGrid:
         self.trainer = trainer
         self.num_clips = num_clips
         self.fps = fps
+        self.class_names = class_names
         shape = (num_clips, samples_per_clip, generator.z_dim)
         z = np.random.default_rng(seed).standard_normal(shape)
         self.z = z.astype(np.float32)
 
-    def condition_on(self, videos, labels):
-        """Sets the clips, to be done once, before the first `draw`.
+    def condition_on(self, videos: np.ndarray, labels: np.ndarray) -> None:
+        """Sets the clips; to be called once, before the first `draw`.
 
         Args:
             videos: uint8 [num_clips, T, H, W, 3], whole real clips.
@@ -71,8 +81,8 @@ class PredictionGrid:
             labels = np.zeros_like(labels)
         self.videos, self.labels = videos, labels.astype(np.int32)
 
-    def draw(self, ema):
-        """Continuations of all clips.
+    def draw(self, ema: bool) -> np.ndarray:
+        """Samples continuations of all clips.
 
         Args:
             ema: whether the averaged or the live generator samples.
@@ -83,7 +93,7 @@ class PredictionGrid:
         given = self.videos[:, : self.trainer.generator.conditioning_frames]
         rows = []
         for z, frames, label in zip(self.z, given, self.labels, strict=True):
-            frames = scaled(frames)
+            frames = to_float(frames)
             rows.append(
                 self.trainer.sample(
                     tf.constant(z),
@@ -92,9 +102,11 @@ class PredictionGrid:
                     tf.repeat(frames[None], len(z), 0),
                 )
             )
-        return writing.to_uint8(np.stack(rows))
+        return to_uint8(np.stack(rows))
 
-    def write(self, directory, step, ema):
+    def write(
+        self, directory: str, step: int, ema: bool
+    ) -> tuple[np.ndarray, list[str]]:
         """Draws and writes a step's files into a folder.
 
         Returns:
@@ -102,7 +114,11 @@ class PredictionGrid:
             the paths of PNG, GIF and MP4 (`prediction_views.side_by_side`).
         """
         predictions = self.draw(ema)
-        still = prediction_views.strip(self.videos, predictions)
-        clip = prediction_views.side_by_side(self.videos, predictions)
+        labels = class_labels(
+            self.class_names, self.labels, self.trainer.generator.num_classes
+        )
+        names = labels and [label.name for label in labels]
+        still = prediction_views.strip(self.videos, predictions, names=names)
+        clip = prediction_views.side_by_side(self.videos, predictions, names)
         stem = os.path.join(directory, file_stem(step, ema))
         return still, write_files(stem, still, clip, self.fps)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf import files
 from dvdgan_tf.training import starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.summaries import (
@@ -88,8 +89,8 @@ class Run:
         os.makedirs(self.workdir, exist_ok=True)
         if resumed:
             self._print_differences(config)
-        _write(self._path("operative_config.gin"), config)
-        _write(self._path("classes.json"), json.dumps(list(class_names)))
+        files.write_text(self._path("operative_config.gin"), config)
+        files.write_json(self._path("classes.json"), list(class_names))
         self.summaries = Summaries(self.workdir, self.step)
         networks = self.trainer.networks[:3]
         self.summaries.text(self.step, "config", f"```\n{config}\n```")
@@ -172,8 +173,11 @@ class Run:
             image, self.sample_paths = self.grid.write(
                 self._path("samples"), self.step, ema
             )
-            name = "samples/ema" if ema else "samples/live"
-            self.summaries.image(self.step, name, image)
+            name = "ema" if ema else "live"
+            self.summaries.image(self.step, f"samples/{name}", image)
+            # The GIF, which TensorBoard's image tab plays.
+            moving = self.sample_paths[1]
+            self.summaries.moving(self.step, f"clips/{name}", moving)
 
     def save(self):
         """Writes a checkpoint."""
@@ -289,9 +293,3 @@ def _check_class_names(path, class_names):
             "labels would change their meaning. Use the same classes, or "
             "another --workdir."
         )
-
-
-def _write(path, text):
-    with open(path + ".tmp", "w") as file:
-        file.write(text)
-    os.replace(path + ".tmp", path)

@@ -1,12 +1,15 @@
 """Sample grids of a run: fixed z per class, written as PNG, GIF and MP4."""
 
 import os
+from collections.abc import Sequence
 
 import gin
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures, writing
+from dvdgan_tf.video.lettering import Label, drawable
+from dvdgan_tf.video.pixels import to_uint8
 
 
 @gin.register
@@ -15,10 +18,12 @@ class SampleGrid:
 
     Args:
         trainer: a `Trainer`.
-        num_classes: classes shown, spread evenly over all of them.
-        samples_per_class: samples of each.
+        num_classes: number of classes shown, spread evenly over all of them.
+        samples_per_class: number of samples of each.
         fps: frames per second of GIF and MP4.
-        seed: of the fixed z.
+        seed: seed of the fixed z.
+        class_names: names of the classes in the order of their ids, which
+            stand beside the rows; None for none.
 
     Raises:
         ValueError: the generator takes conditioning frames.
@@ -27,11 +32,12 @@ class SampleGrid:
     def __init__(
         self,
         trainer,
-        num_classes=10,
-        samples_per_class=4,
-        fps=12,
-        seed=0,
-    ):
+        num_classes: int = 10,
+        samples_per_class: int = 4,
+        fps: float = 12,
+        seed: int = 0,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
         self.trainer = trainer
         self.fps = fps
         generator = trainer.generator
@@ -45,12 +51,15 @@ class SampleGrid:
         self.classes = np.linspace(
             0, generator.num_classes - 1, num_classes
         ).astype(np.int32)
+        self.labels = class_labels(
+            class_names, self.classes, generator.num_classes
+        )
         shape = (num_classes, samples_per_class, generator.z_dim)
         z = np.random.default_rng(seed).standard_normal(shape)
         self.z = z.astype(np.float32)
 
-    def draw(self, ema):
-        """Samples of all shown classes.
+    def draw(self, ema: bool) -> np.ndarray:
+        """Samples all shown classes.
 
         Args:
             ema: whether the averaged or the live generator samples.
@@ -64,30 +73,61 @@ class SampleGrid:
             )
             for z, label in zip(self.z, self.classes, strict=True)
         ]
-        return writing.to_uint8(np.stack(rows))
+        return to_uint8(np.stack(rows))
 
-    def write(self, directory, step, ema):
+    def write(
+        self, directory: str, step: int, ema: bool
+    ) -> tuple[np.ndarray, list[str]]:
         """Draws and writes a step's files into a folder.
+
+        Args:
+            directory: folder; it is created.
+            step: number of the step, for the files' names.
+            ema: whether the averaged or the live generator samples.
 
         Returns:
             The still grid, uint8 [H, W, 3] (a row of frames per class, of
             its first sample), and the paths of PNG, GIF and MP4.
         """
         videos = self.draw(ema)
-        still = still_grid(videos)
-        clip = writing.tile(
-            videos.reshape(-1, *videos.shape[2:]), columns=videos.shape[1]
+        still = still_grid(videos, self.labels)
+        clip = pictures.grid(
+            videos.reshape(-1, *videos.shape[2:]),
+            columns=videos.shape[1],
+            labels=self.labels,
         )
         stem = os.path.join(directory, file_stem(step, ema))
         return still, write_files(stem, still, clip, self.fps)
 
 
-def file_stem(step, ema):
-    """What the names of a step's files begin with; they sort by step."""
+def class_labels(
+    names: Sequence[str] | None, ids: Sequence[int], num_classes: int
+) -> list[Label] | None:
+    """Makes the labels of rows that show a class each.
+
+    Args:
+        names: names of the classes in the order of their ids, or None.
+        ids: class of each row.
+        num_classes: number of classes that the generator knows.
+
+    Returns:
+        A label for each row, "class 7" where a class has no name that can be
+        drawn; None where there are no names, or all rows are of one class.
+    """
+    if names is None or num_classes == 1:
+        return None
+    known = {i: drawable(names[i]) for i in ids if i < len(names)}
+    return [Label(known.get(i) or f"class {i}") for i in ids]
+
+
+def file_stem(step: int, ema: bool) -> str:
+    """Returns how the names of a step's files begin; they sort by step."""
     return f"step_{step:08d}_{'ema' if ema else 'live'}"
 
 
-def write_files(stem, still, clip, fps):
+def write_files(
+    stem: str, still: np.ndarray, clip: np.ndarray, fps: float
+) -> list[str]:
     """Writes PNG, GIF and MP4.
 
     Args:
@@ -106,12 +146,17 @@ def write_files(stem, still, clip, fps):
     return paths
 
 
-def still_grid(videos, max_frames=12):
-    """Rows of frames: the first sample of each class over time.
+def still_grid(
+    videos: np.ndarray,
+    labels: Sequence[Label] | None = None,
+    max_frames: int = 12,
+) -> np.ndarray:
+    """Lays out rows of frames: the first sample of each class over time.
 
     Args:
         videos: uint8 [classes, samples, T, H, W, 3].
-        max_frames: columns at most, spread evenly over T.
+        labels: one for each class, which stand beside the rows; or None.
+        max_frames: number of columns at most, spread evenly over T.
 
     Returns:
         uint8 [height, width, 3]
@@ -119,4 +164,6 @@ def still_grid(videos, max_frames=12):
     columns = min(max_frames, videos.shape[2])
     frames = np.linspace(0, videos.shape[2] - 1, columns).astype(int)
     rows = videos[:, 0, frames]
-    return writing.tile(rows.reshape(-1, *rows.shape[2:]), columns=columns)
+    return pictures.grid(
+        rows.reshape(-1, *rows.shape[2:]), columns=columns, labels=labels
+    )

@@ -10,7 +10,7 @@ import collections
 
 import numpy as np
 
-from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf.layers.spectral_norm import spectral_weights
 from dvdgan_tf.training.class_rows import matched_rows, some
 
 # 2**10 power iterations bring a random u's sigma to float32's precision, or

@@ -2,29 +2,33 @@
 
 import json
 import os
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf import files
+from dvdgan_tf.layers.spectral_norm import SpectralWeight, spectral_weights
 
 
 class Summaries:
     """Writes scalars, images and texts of a run.
 
     Args:
-        workdir: the run's folder; events go into it, and scalars also into
-            its `metrics.jsonl`, a JSON object per line.
+        workdir: folder of the run; events go into it, and scalars also
+            into its `metrics.jsonl`, a JSON object per line.
         step: the step at which the run starts; later lines of an earlier,
             killed run are dropped, since they will be written again.
     """
 
-    def __init__(self, workdir, step):
+    def __init__(self, workdir: str, step: int) -> None:
         self.path = os.path.join(workdir, "metrics.jsonl")
         self.writer = tf.summary.create_file_writer(workdir)
         _drop_lines_after(self.path, step)
 
-    def scalars(self, step, values):
+    def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes {name: float}."""
         with self.writer.as_default(step):
             for name, value in values.items():
@@ -36,14 +40,36 @@ class Summaries:
         with open(self.path, "a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def image(self, step, name, image):
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
         """Writes an image, uint8 [H, W, 3]."""
         with self.writer.as_default(step):
             tf.summary.image(name, image[None])
         self.writer.flush()
 
-    def text(self, step, name, markdown):
-        """Writes a text."""
+    def moving(self, step: int, name: str, path: str) -> None:
+        """Writes an animated GIF, which TensorBoard's image tab plays.
+
+        Args:
+            step: number of the step.
+            name: tag of the image.
+            path: GIF file; its bytes are stored as they are.
+        """
+        with open(path, "rb") as file:
+            content = file.read()
+        with Image.open(path) as animation:
+            size = [str(edge) for edge in animation.size]
+        # As tf.summary.image stores an image, but that always encodes a PNG:
+        # width, height, then the encoded bytes.
+        metadata = tf.compat.v1.SummaryMetadata()
+        metadata.plugin_data.plugin_name = "images"
+        with self.writer.as_default(step):
+            tf.summary.write(
+                name, tf.constant([*size, content]), metadata=metadata
+            )
+        self.writer.flush()
+
+    def text(self, step: int, name: str, markdown: str) -> None:
+        """Writes a text, Markdown."""
         with self.writer.as_default(step):
             tf.summary.text(name, markdown)
         self.writer.flush()
@@ -60,13 +86,11 @@ def _drop_lines_after(path, step):
                     kept.append(line)
             except ValueError:
                 pass  # A line cut off when the run was killed.
-    with open(path + ".tmp", "w") as file:
-        file.writelines(kept)
-    os.replace(path + ".tmp", path)
+    files.write_text(path, "".join(kept))
 
 
-def parameter_table(networks):
-    """Markdown table of the trainable parameters of networks."""
+def parameter_table(networks: Sequence[keras.Model]) -> str:
+    """Returns a Markdown table of the trainable parameters of networks."""
     rows = ["| variable | shape | parameters |", "| --- | --- | ---: |"]
     for network in networks:
         total = 0
@@ -79,17 +103,19 @@ def parameter_table(networks):
     return "\n".join(rows)
 
 
-def count_parameters(network):
-    """Number of trainable parameters."""
+def count_parameters(network: keras.Model) -> int:
+    """Counts the trainable parameters of a network."""
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
 
 
-def largest_spectral_weights(networks, count=8):
-    """The spectrally normalised weights with the most parameters.
+def largest_spectral_weights(
+    networks: Sequence[keras.Model], count: int = 8
+) -> dict[str, SpectralWeight]:
+    """Finds the spectrally normalised weights with the most parameters.
 
     Args:
         networks: Keras models.
-        count: how many weights.
+        count: number of weights to find.
 
     Returns:
         {variable path: `SpectralWeight`}

@@ -67,9 +67,9 @@ class Trainer:
             `Discriminator.freeze_blocks`).
         accumulation_steps: parts of each replica's batch that are computed
             one after the other, to save memory; the update is that of the
-            whole batch (see `accumulation`, and `segments` for G).
+            whole batch (see `accumulation`, and `rematerialization` for G).
         shards: shards of each part that are computed side by side, for the
-            cores of a CPU (see `segments`); the update is that of the whole
+            cores of a CPU (see `shards`); the update is that of the whole
             batch. XLA, which schedules for itself, is given one.
         precision: "float32", or "mixed_bfloat16": activations in bfloat16;
             parameters, optimizer state, vectors of the spectral norm, batch

@@ -6,10 +6,11 @@ import functools
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.layers.segments import for_shards, join, shard
+from dvdgan_tf.layers.shards import for_shards, join, shard
 from dvdgan_tf.training import ema, losses
 from dvdgan_tf.training.accumulation import map_over_parts, sum_over_parts
 from dvdgan_tf.training.randomness import Randomness
+from dvdgan_tf.video.pixels import to_float
 
 # What the updates return, in this order. Gradient norms are sums over
 # replicas of the norms of their shares: exact on one replica, an upper bound
@@ -50,7 +51,7 @@ class Updates:
         loss: `Hinge` or `RelativisticPairing`.
         d_steps: updates of D before that of G.
         accumulation_steps: parts of the replica's batch, one after the other.
-        shards: shards of each part, side by side (see `segments`).
+        shards: shards of each part, side by side (see `layers.shards`).
         ema_decay: of the averaged generator.
         ema_start_step: until this step the average is the live generator.
         orthogonal_regularization: beta of BigGAN's penalty on G; 0 for none.
@@ -433,4 +434,4 @@ def _after(continuations, *given):
 
 def scaled(videos):
     """uint8 videos as float32 in [-1, 1]."""
-    return tf.cast(videos, tf.float32) / 127.5 - 1.0
+    return to_float(videos)

@@ -1,4 +1,4 @@
-"""Decodes video files into JPEG frames, in a process of its own.
+"""Decodes video files into frames, in a process of its own.
 
     python -m dvdgan_tf.video.decode_worker
 
@@ -8,11 +8,15 @@ A file made to harm, or a bug of a decoder, ends this process and no other;
 Each request is a line of JSON on standard input, an object with
 
     path        str; bytes that are no text as lone surrogates (os.fsdecode)
+    images      null for a video file; or the paths of image files, a frame
+                each, and then `path` is their folder
     short_side  pixels, int; null keeps the file's size
+    size        [height, width] in pixels, instead of short_side; or null
     fps         frames per second to resample to; null keeps every frame
-    quality     of the JPEG files, 1 to 100
+    quality     JPEG quality, 1 to 100; null for frames of bare RGB bytes
+    max_frames  int, where reading ends; null reads to the end
     max_frames_per_piece  int
-    max_bytes_per_piece   int, of the JPEG files, where a piece ends
+    max_bytes_per_piece   int, bytes of frames where a piece ends
     whole       true to decode all of a file before the first frame is sent,
                 and to send none if it is damaged
 
@@ -20,7 +24,7 @@ Each answer on standard output is the length of a JSON object (4 bytes, big
 endian), the object, and as many bytes as its key "bytes" says, 0 if absent:
 
     {"type": "ready"}                 once, at the start
-    {"type": "frame", "bytes": int}   then the JPEG file
+    {"type": "frame", "bytes": int}   then the JPEG file, or the pixels
     {"type": "piece", "start": int, "frames": int, "fps": float,
      "height": int, "width": int}     behind the frames of a piece
     {"type": "alive"}                 each second while `whole` is checked
@@ -33,6 +37,7 @@ where "reason" says why there are no more frames, null at the regular end, and
 import dataclasses
 import functools
 import io
+import itertools
 import json
 import os
 import resource
@@ -46,7 +51,7 @@ import time
 import av
 from PIL import Image
 
-from dvdgan_tf.video import reading
+from dvdgan_tf.video import image_frames, reading
 
 HEADER_LENGTH = struct.Struct(">I")
 
@@ -55,11 +60,16 @@ _MAX_SIDE = 65500
 
 _ALIVE_S = 1.0
 
+# Of address space. Decoded frames of 8K take 0.2 GB each, and decoders hold
+# some of them.
+_MEMORY_BYTES = 8 << 30
+
 
 def main():
     """Answers requests until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_memory()
     av.logging.set_level(None)
     # What libraries print would damage the protocol.
     answers = os.fdopen(os.dup(1), "wb")
@@ -71,6 +81,14 @@ def main():
             _answer(json.loads(line), answers)
     except BrokenPipeError:
         os._exit(0)  # without a last attempt to flush
+
+
+def _limit_memory():
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or hard > _MEMORY_BYTES:
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, hard))
+    # Sizes are checked before anything is decoded.
+    Image.MAX_IMAGE_PIXELS = None
 
 
 def _end_with_parent():
@@ -123,19 +141,27 @@ def _damage(path, answers):
     return None
 
 
+def _frames(request):
+    if request["images"] is not None:
+        return image_frames.read_images(request["images"])
+    size = functools.partial(
+        _size, short_side=request["short_side"], exact=request["size"]
+    )
+    return reading.read_timed_frames(request["path"], size, request["fps"])
+
+
 def _send_frames(request, answers):
-    size = functools.partial(_size, short_side=request["short_side"])
-    frames = reading.read_timed_frames(request["path"], size, request["fps"])
+    frames = itertools.islice(_frames(request), request["max_frames"])
     piece = pixels = None
     try:
         for number, frame in enumerate(frames):
             if frame.pixels is not pixels:  # else it is a repeated one
                 pixels = frame.pixels
-                jpeg = _jpeg(pixels, request["quality"])
+                data = _encoded(pixels, request["quality"])
             if piece is None:
                 piece = _Piece(number, frame)
-            _send(answers, {"type": "frame"}, jpeg)
-            piece.add(frame, jpeg)
+            _send(answers, {"type": "frame"}, data)
+            piece.add(frame, data)
             if piece.is_full(request):
                 _send(answers, piece.header())
                 piece = None
@@ -156,9 +182,9 @@ class _Piece:
     bytes: int = 0
     last: reading.TimedFrame | None = None
 
-    def add(self, frame, jpeg):
+    def add(self, frame, data):
         self.frames += 1
-        self.bytes += len(jpeg)
+        self.bytes += len(data)
         self.last = frame
 
     def is_full(self, request):
@@ -184,7 +210,9 @@ class _Piece:
         }
 
 
-def _size(height, width, short_side):
+def _size(height, width, short_side, exact):
+    if exact:
+        return tuple(exact)
     scale = short_side / min(height, width) if short_side else 1
     size = round(height * scale), round(width * scale)
     if max(size) > _MAX_SIDE or size[0] * size[1] > reading.MAX_PIXELS:
@@ -195,7 +223,9 @@ def _size(height, width, short_side):
     return size
 
 
-def _jpeg(pixels, quality):
+def _encoded(pixels, quality):
+    if quality is None:
+        return pixels.tobytes()
     # Chroma at half resolution, as nearly all videos have it already.
     file = io.BytesIO()
     image = Image.fromarray(pixels)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import time
+from collections.abc import Iterator, Sequence
 
 from dvdgan_tf.video.decode_process import DecodeProcess, DiedError
 from dvdgan_tf.video.reading import CannotReadError
@@ -20,7 +22,8 @@ class Piece:
     """A run of consecutive frames of one video.
 
     Attributes:
-        frames: list of bytes, one JPEG file (RGB, chroma 4:2:0) a frame.
+        frames: list of bytes, one JPEG file (RGB, chroma 4:2:0) a frame, or
+            the pixels themselves, RGB row by row.
         start: number of the first frame in the video as resampled.
         fps: frames per second.
         height: of the frames in pixels.
@@ -49,21 +52,25 @@ class IsolatedDecoder:
 
     def __init__(
         self,
-        short_side,
-        fps=None,
-        quality=95,
-        damaged="keep_readable",
-        min_frames=1,
-        max_frames_per_piece=600,
-        time_limit_s=60,
-    ):
+        short_side: int | None,
+        fps: float | None = None,
+        quality: int | None = 95,
+        damaged: str = "keep_readable",
+        min_frames: int = 1,
+        max_frames_per_piece: int = 600,
+        time_limit_s: float = 60,
+        size: tuple[int, int] | None = None,
+        max_frames: int | None = None,
+        file_limit_s: float = float("inf"),
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             short_side: the frames' shorter side in pixels, the other one
                 follows; None keeps the files' sizes.
             fps: frames per second to resample to; None keeps all frames.
-            quality: of the JPEG files, 1 to 100.
+            quality: JPEG quality of the frames, 1 to 100; None for their
+                pixels as they were decoded.
             damaged: of a file that is damaged in the middle, "keep_readable"
                 keeps what comes before and "drop" nothing. For the latter all
                 of a file is decoded once before it is decoded for its frames:
@@ -76,13 +83,18 @@ class IsolatedDecoder:
                 so have those whose JPEG files reach 256 MiB before.
             time_limit_s: seconds without a frame, or while checking without
                 progress, until a file is given up.
+            size: (height, width) of the frames, instead of `short_side`.
+            max_frames: number of frames after which a file is left alone;
+                None reads all of it.
+            file_limit_s: seconds until a file is given up, whatever progress
+                there is.
 
         Raises:
             ValueError: an argument is out of its range.
         """
         _check(short_side is None or short_side >= 1, short_side=short_side)
         _check(fps is None or 0 < fps < float("inf"), fps=fps)
-        _check(1 <= quality <= 100, quality=quality)
+        _check(quality is None or 1 <= quality <= 100, quality=quality)
         _check(damaged in ("keep_readable", "drop"), damaged=damaged)
         _check(
             1 <= min_frames <= max_frames_per_piece,
@@ -90,17 +102,22 @@ class IsolatedDecoder:
             max_frames_per_piece=max_frames_per_piece,
         )
         _check(time_limit_s > 0, time_limit_s=time_limit_s)
+        _check(max_frames is None or max_frames >= 1, max_frames=max_frames)
+        _check(file_limit_s > 0, file_limit_s=file_limit_s)
         self.reason = None
         self._request = {
             "short_side": short_side,
+            "size": size,
             "fps": fps,
             "quality": quality,
             "max_frames_per_piece": max_frames_per_piece,
             "max_bytes_per_piece": _MAX_PIECE_BYTES,
+            "max_frames": max_frames,
             "whole": damaged == "drop",
         }
         self._min_frames = min_frames
         self._time_limit_s = time_limit_s
+        self._file_limit_s = file_limit_s
         self._child = None
         self._reading = False
 
@@ -116,8 +133,12 @@ class IsolatedDecoder:
             self._child.kill()
         self._child = None
 
-    def pieces(self, path):
-        """Decodes one file.
+    def pieces(
+        self,
+        path: str | bytes | os.PathLike,
+        images: Sequence[str] | None = None,
+    ) -> Iterator[Piece]:
+        """Decodes one file, or one folder of images.
 
         A crash or a hang costs the frames since the last whole piece. Where
         the file may not be at fault, a fresh process tries once more: the
@@ -125,7 +146,9 @@ class IsolatedDecoder:
         reading failed.
 
         Args:
-            path: of the file, str, bytes or path-like.
+            path: video file, or folder of images.
+            images: names of PNG or JPEG files in that folder, a frame each;
+                None for a video file.
 
         Yields:
             `Piece`s in order; none for a file that is skipped.
@@ -143,7 +166,7 @@ class IsolatedDecoder:
         self._reading, self.reason = True, None
         finished = False
         try:
-            yield from self._enough(self._tried_twice(os.fsdecode(path)))
+            yield from self._enough(self._tried_twice(_request(path, images)))
             finished = True
         finally:
             # Whoever turns away in the middle leaves answers unread.
@@ -161,12 +184,12 @@ class IsolatedDecoder:
                 yield waiting.pop(0)
         self.reason = self._outcome(count, self.reason)
 
-    def _tried_twice(self, path):
+    def _tried_twice(self, request):
         given = kills = 0
         for is_last in (False, True):
             seen = 0
             try:
-                for piece in self._decoded(path):
+                for piece in self._decoded(request):
                     seen += len(piece.frames)
                     if seen > given:  # Else it was, at the first try.
                         given = seen
@@ -187,15 +210,16 @@ class IsolatedDecoder:
                     self.reason = _KILLED_TWICE if kills == 2 else str(error)
                     return
 
-    def _decoded(self, path):
+    def _decoded(self, request):
         if self._child and not self._child.is_alive():
             self.close()
         if not self._child:
             self._child = DecodeProcess()
-        self._child.send({"path": path, **self._request})
+        self._child.send({**request, **self._request})
+        deadline = time.monotonic() + self._file_limit_s
         frames = []
         while True:
-            header, data = self._child.receive(self._time_limit_s)
+            header, data = self._receive(deadline)
             if header["type"] == "frame":
                 frames.append(data)
             elif header["type"] == "piece":
@@ -203,9 +227,20 @@ class IsolatedDecoder:
                 frames = []
             elif header["type"] == "end":
                 if header["machine"]:
-                    raise CannotReadError(path, header["reason"])
+                    raise CannotReadError(request["path"], header["reason"])
                 self.reason = header["reason"]
                 return
+
+    def _receive(self, deadline):
+        left = max(0.0, deadline - time.monotonic())
+        try:
+            return self._child.receive(min(self._time_limit_s, left))
+        except TimeoutError:
+            if left > self._time_limit_s:
+                raise
+            raise TimeoutError(
+                f"it takes longer than {self._file_limit_s:g} s"
+            ) from None
 
     def _outcome(self, count, trouble):
         if not count:
@@ -214,6 +249,13 @@ class IsolatedDecoder:
             few = f"{count} frames, fewer than min_frames={self._min_frames}"
             return f"only {few}: {trouble}" if trouble else f"it has {few}"
         return trouble and f"cut short after {count} frames: {trouble}"
+
+
+def _request(path, images):
+    path = os.fsdecode(path)
+    if images is None:
+        return {"path": path, "images": None}
+    return {"path": path, "images": [os.path.join(path, i) for i in images]}
 
 
 def _piece(frames, header):

@@ -3,32 +3,43 @@
 Both views show, for each clip, what was real, the sampled continuations, and
 |real - first sample|, which is black while conditioning frames play. Frames
 that were given have a coloured border; it lies around the frame, not on it.
+Small frames are enlarged as in `pictures.grid`.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from dvdgan_tf.video import writing
+from dvdgan_tf.video import pictures
+from dvdgan_tf.video.lettering import Label, headings_above
 
 # Pixels around each frame, and between the clips of a still image.
 MARGIN = 2
-GAP = 6
+GAP = 10
 
 # Orange, which real frames rarely have along all four edges.
 BORDER_COLOUR = (255, 140, 0)
 
 
-def strip(real, predictions, max_frames=12):
-    """A still image: time runs to the right.
+def strip(
+    real: np.ndarray,
+    predictions: np.ndarray,
+    max_frames: int = 12,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Makes a still image: time runs to the right.
 
     For each clip one row of real frames, one for each sample (the given
-    frames, then the predicted ones) and one of differences.
+    frames, then the predicted ones) and one of differences. What a row shows
+    stands beside it.
 
     Args:
         real: uint8 [N, T, H, W, 3], whole clips.
         predictions: uint8 [N, S, T - C, H, W, 3], S continuations of the
             first C frames of each clip; C and S at least 1.
-        max_frames: columns at most, at least 2: the first frame, the last,
-            and others evenly spread.
+        max_frames: number of columns at most, at least 2: the first frame,
+            the last, and others evenly spread.
+        names: name of each clip, such as its class; None for none.
 
     Returns:
         uint8 [height, width, 3]
@@ -42,21 +53,35 @@ def strip(real, predictions, max_frames=12):
             f"Received: max_frames={max_frames}"
         )
     panels = _panels(real, predictions)
-    count = min(max_frames, panels.shape[2])
-    shown = np.linspace(0, panels.shape[2] - 1, count).round().astype(int)
+    rows, frames, row_height = panels.shape[1:4]
+    count = min(max_frames, frames)
+    shown = np.linspace(0, frames - 1, count).round().astype(int)
     clips = [
-        writing.tile(clip.reshape(-1, *clip.shape[2:]), columns=count)
+        pictures.tile(clip.reshape(-1, *clip.shape[2:]), columns=count)
         for clip in panels[:, :, shown]
     ]
-    return writing.tile(np.stack(clips), columns=1, gap=GAP)
+    picture = pictures.tile(np.stack(clips), 1, GAP, pictures.BACKGROUND)
+    kinds = _kinds(rows)
+    labels, tops = [], []
+    for number in range(len(clips)):
+        name = names[number] if names else ""
+        labels += [Label(name, kinds[0]), *(Label("", k) for k in kinds[1:])]
+        top = number * (rows * row_height + GAP)
+        tops += [top + row * row_height for row in range(rows)]
+    return pictures.with_labels(picture, labels, tops, row_height)
 
 
-def side_by_side(real, predictions):
-    """A clip: each row is real | sample 1 | ... | sample S | difference.
+def side_by_side(
+    real: np.ndarray,
+    predictions: np.ndarray,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Makes a clip: each row is real | sample 1 | ... | difference.
 
     Args:
         real: uint8 [N, T, H, W, 3], whole clips.
         predictions: uint8 [N, S, T - C, H, W, 3]; see `strip`.
+        names: name of each clip, which stands beside it; None for none.
 
     Returns:
         uint8 [T, height, width, 3]
@@ -65,9 +90,20 @@ def side_by_side(real, predictions):
         ValueError: an argument is not of that form.
     """
     panels = _panels(real, predictions)
-    return writing.tile(
-        panels.reshape(-1, *panels.shape[2:]), columns=panels.shape[1]
-    )
+    columns, frames, height, width, _ = panels.shape[1:]
+    tiled = pictures.tile(panels.reshape(-1, *panels.shape[2:]), columns)
+    line = headings_above(_kinds(columns), width, pictures.BACKGROUND)
+    head = np.broadcast_to(line, [frames, *line.shape])
+    picture = np.concatenate([head, tiled], 1)
+    tops = range(len(line), picture.shape[1], height)
+    labels = [Label(name) for name in names] if names else None
+    return pictures.with_labels(picture, labels, tops, height)
+
+
+def _kinds(count):
+    """What the panels of a clip show, in their order."""
+    samples = [f"sample {n + 1}" for n in range(count - 2)]
+    return ["real", *(samples if count > 3 else ["sample"]), "difference"]
 
 
 def _panels(real, predictions):
@@ -79,14 +115,15 @@ def _panels(real, predictions):
         np.concatenate([real[:, :given], continuation], 1)
         for continuation in np.moveaxis(predictions, 1, 0)
     ]
-    # Of uint8 values, without the wrap-around of their subtraction.
+    # Differences of uint8 values wrap around below zero; these do not.
     first = samples[0]
     difference = np.maximum(real, first) - np.minimum(real, first)
-    videos = np.stack([real, *samples, difference], 1)
+    videos = pictures.enlarged(np.stack([real, *samples, difference], 1))
     n, rows, frames, height, width, _ = videos.shape
-    framed = np.zeros(
+    framed = np.empty(
         [n, rows, frames, height + 2 * MARGIN, width + 2 * MARGIN, 3], np.uint8
     )
+    framed[:] = pictures.BACKGROUND
     framed[:, :, :given] = BORDER_COLOUR
     framed[..., MARGIN:-MARGIN, MARGIN:-MARGIN, :] = videos
     return framed
@@ -109,5 +146,5 @@ def _check(real, predictions):
             "[N, S, T - C, H, W, 3], with C and S at least 1. Received: "
             f"{real.dtype} {list(real.shape)} and "
             f"{predictions.dtype} {list(predictions.shape)}; "
-            "`writing.to_uint8` converts from [-1, 1]."
+            "`pixels.to_uint8` converts from [-1, 1]."
         )

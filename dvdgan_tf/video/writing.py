@@ -1,66 +1,20 @@
-"""Videos in (`video_reading`) and out (PNG, GIF, MP4); no TensorFlow here."""
+"""Pictures and videos as files: PNG, GIF, WebP, MP4."""
 
-import contextlib
 import fractions
 import io
 import os
-import uuid
 
 import av
 import numpy as np
 from PIL import Image
 
+from dvdgan_tf import files
+
 # Enough frames for one palette to hold the colours of a whole clip.
 _PALETTE_FRAMES = 16
 
 
-def to_uint8(video):
-    """From the networks' range to pixels.
-
-    Args:
-        video: float, any shape, in [-1, 1]; what is outside is clipped.
-
-    Returns:
-        uint8 array of the same shape, rounded to nearest.
-    """
-    scaled = (np.asarray(video).astype(np.float32) + 1.0) * 127.5
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-
-
-def tile(videos, columns, gap=0):
-    """Lays videos, or images, out in rows of `columns`, black where none.
-
-    Args:
-        videos: uint8 [N, ..., H, W, 3].
-        columns: how many in a row, at least 1.
-        gap: black pixels between neighbours.
-
-    Returns:
-        uint8 [..., rows * H, columns * W, 3], plus the gaps.
-
-    Raises:
-        ValueError: `columns` is less than 1 or there is no video.
-    """
-    videos = np.asarray(videos)
-    if columns < 1 or len(videos) < 1:
-        raise ValueError(
-            "tile needs at least one video and one column. Received: "
-            f"columns={columns}, videos of shape {videos.shape}."
-        )
-    rows = -(-len(videos) // columns)
-    padding = [(0, 0)] * videos.ndim
-    padding[0] = (0, rows * columns - len(videos))
-    padding[-3] = padding[-2] = (0, gap)
-    cells = np.pad(videos, padding)
-    cells = cells.reshape(rows, columns, *cells.shape[1:])
-    # [rows, columns, ..., H, W, 3] -> [..., rows, H, columns, W, 3]
-    cells = np.moveaxis(np.moveaxis(cells, 0, -4), 0, -3)
-    *batch, _, height, _, width, channels = cells.shape
-    tiled = cells.reshape(*batch, rows * height, columns * width, channels)
-    return tiled[..., : rows * height - gap, : columns * width - gap, :]
-
-
-def write_png(path, image):
+def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
     """Writes one image, losslessly.
 
     Args:
@@ -71,17 +25,16 @@ def write_png(path, image):
         ValueError: `image` is not such an array.
     """
     image = _checked(image, "image", "[H, W, 3]", 3)
-    with _replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
-def write_gif(path, video, fps):
-    """Writes a GIF that loops for ever, with one palette for the clip.
+def gif(video: np.ndarray, fps: float) -> bytes:
+    """Encodes a GIF that loops for ever, with one palette for the clip.
 
     Runs of equal frames are stored as one frame shown for longer.
 
     Args:
-        path: file to write; its folder is created, an old file replaced.
         video: uint8 [T, H, W, 3].
         fps: frames per second; GIF rounds times to 1/100 s.
 
@@ -99,27 +52,36 @@ def write_gif(path, video, fps):
         )
         for frame in video
     )
-    with _replacing(path) as temporary:
-        first.save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=rest,
-            duration=1000 / fps,
-            loop=0,
-            optimize=False,
-        )
+    file = io.BytesIO()
+    first.save(
+        file,
+        format="GIF",
+        save_all=True,
+        append_images=rest,
+        duration=1000 / fps,
+        loop=0,
+        optimize=False,
+    )
+    return file.getvalue()
 
 
-def webp(video, fps):
-    """A lossless animated WebP that loops for ever.
+def write_gif(path: str | os.PathLike, video: np.ndarray, fps: float) -> None:
+    """Writes what `gif` returns.
+
+    Args:
+        path: file to write; its folder is created, an old file replaced.
+        video: uint8 [T, H, W, 3].
+        fps: frames per second.
+    """
+    files.write_bytes(path, gif(video, fps))
+
+
+def webp(video: np.ndarray, fps: float) -> bytes:
+    """Encodes a lossless animated WebP that loops for ever.
 
     Args:
         video: uint8 [T, H, W, 3].
         fps: frames per second; times are rounded to 1/1000 s.
-
-    Returns:
-        Its bytes.
 
     Raises:
         ValueError: `video` is not such an array.
@@ -139,7 +101,7 @@ def webp(video, fps):
     return file.getvalue()
 
 
-def write_webp(path, video, fps):
+def write_webp(path: str | os.PathLike, video: np.ndarray, fps: float) -> None:
     """Writes what `webp` returns.
 
     Args:
@@ -147,12 +109,10 @@ def write_webp(path, video, fps):
         video: uint8 [T, H, W, 3].
         fps: frames per second.
     """
-    content = webp(video, fps)
-    with _replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(content)
+    files.write_bytes(path, webp(video, fps))
 
 
-def write_mp4(path, video, fps):
+def write_mp4(path: str | os.PathLike, video: np.ndarray, fps: float) -> None:
     """Writes an MP4 that browsers play: H.264 where PyAV has it.
 
     Odd sizes are made even, as the codec demands, by repeating the last row
@@ -172,7 +132,7 @@ def write_mp4(path, video, fps):
         video, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge"
     )
     with (
-        _replacing(path) as temporary,
+        files.replacing(path) as temporary,
         av.open(temporary, "w", format="mp4") as container,
     ):
         _encode(container, video, fps)
@@ -202,20 +162,6 @@ def _checked(array, name, form, rank):
     ):
         raise ValueError(
             f"{name} must be uint8 {form}. Received: {array.dtype} "
-            f"{list(array.shape)}; `to_uint8` converts from [-1, 1]."
+            f"{list(array.shape)}; `pixels.to_uint8` converts from [-1, 1]."
         )
     return np.ascontiguousarray(array)
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    # A reader, or a run that is killed, never sees half a file.
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{uuid.uuid4().hex}-{name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)

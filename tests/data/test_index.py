@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import struct
 
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ import tensorflow_datasets as tfds
 from data import stored
 
 from dvdgan_tf import config
-from dvdgan_tf.data import index, records
+from dvdgan_tf.data import index, records, split_records
+from dvdgan_tf.data.scan import scan
 
 
 def dataset(root):
@@ -35,9 +35,15 @@ def made(tmp_path):
 
 
 def load_or_scan(builder, cache_dir):
-    return index.load_or_scan(
+    found, lost = split_records.find(
         builder, "train", "video", "label", str(cache_dir)
     )
+    assert lost == []
+    return found
+
+
+def scanned(builder, label_key="label", video_key="video"):
+    return scan(builder.info.splits["train"], video_key, label_key)
 
 
 def same(a, b):
@@ -56,8 +62,7 @@ def sentence(error):
 
 def test_scan_finds_each_record(made):
     folder, builder = made
-    found, damaged = index.scan(builder, "train", "video", "label")
-    assert damaged == []
+    found = scanned(builder)
     assert found.shard.tolist() == [0, 0, 1, 1]
     assert found.label.tolist() == [0, 1, 1, 2]
     assert found.frames.tolist() == [3, 1, 2, 5]
@@ -77,14 +82,12 @@ def test_scan_finds_each_record(made):
 
 
 def test_scan_without_labels(made):
-    found, damaged = index.scan(made[1], "train", "video", None)
-    assert found.label.tolist() == [0] * 4 and damaged == []
+    assert scanned(made[1], None).label.tolist() == [0] * 4
 
 
 def test_scan_of_a_feature_that_is_absent(made):
     """As in records that are no examples: each is damaged."""
-    found, damaged = index.scan(made[1], "train", "video", "other")
-    assert len(found.shard) == 0 and len(damaged) == 4
+    assert len(scanned(made[1], "other").shard) == 0
 
 
 def test_it_is_made_once_beside_the_shards(made, tmp_path, monkeypatch):
@@ -92,7 +95,7 @@ def test_it_is_made_once_beside_the_shards(made, tmp_path, monkeypatch):
     first = load_or_scan(builder, tmp_path / "cache")
     assert (folder / "train.video.index.npz").is_file()
     assert not list(folder.glob("*.tmp")) and not (tmp_path / "cache").exists()
-    monkeypatch.setattr(index, "scan", None)
+    monkeypatch.setattr(split_records, "scan", None)
     assert same(load_or_scan(builder, tmp_path / "cache"), first)
 
 
@@ -115,14 +118,14 @@ def test_read_only_datasets_are_indexed_in_the_cache(
     first = load_or_scan(builder, tmp_path / "new" / "cache")
     assert not (folder / "train.video.index.npz").exists()
     assert len(list((tmp_path / "new" / "cache").iterdir())) == 1
-    scan = index.scan
-    monkeypatch.setattr(index, "scan", None)
+    scan = split_records.scan
+    monkeypatch.setattr(split_records, "scan", None)
     assert same(load_or_scan(builder, tmp_path / "new" / "cache"), first)
     # Of other files it is another one.
     (shard, _) = sorted(folder.glob("*.tfrecord*"))
     later = shard.stat().st_mtime + 10
     os.utime(shard, (later, later))
-    monkeypatch.setattr(index, "scan", scan)
+    monkeypatch.setattr(split_records, "scan", scan)
     assert same(load_or_scan(builder, tmp_path / "new" / "cache"), first)
     assert len(list((tmp_path / "new" / "cache").iterdir())) == 2
 
@@ -138,7 +141,7 @@ def test_neither_place_can_be_written(made, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_save_leaves_nothing(made, tmp_path, monkeypatch):
-    found, _ = index.scan(made[1], "train", "video", "label")
+    found = scanned(made[1])
 
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
@@ -148,68 +151,6 @@ def test_an_interrupted_save_leaves_nothing(made, tmp_path, monkeypatch):
     with pytest.raises(OSError):
         found.save(str(tmp_path / "out" / "train.video.index.npz"))
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def places(shard):
-    """Byte offsets of the payloads, by the framing."""
-    data, position, found = shard.read_bytes(), 0, []
-    while position < len(data):
-        found.append(position + 12)
-        position += struct.unpack_from("<Q", data, position)[0] + 16
-    return found
-
-
-def change(shard, position, value):
-    data = bytearray(shard.read_bytes())
-    data[position] ^= value
-    shard.write_bytes(data)
-
-
-def test_a_damaged_record_is_named_and_left_out(made, tmp_path, caplog):
-    folder, builder = made
-    shard = sorted(folder.glob("*.tfrecord*"))[0]
-    change(shard, places(shard)[0] + 20, 1)
-    found = load_or_scan(builder, tmp_path)
-    assert found.frames.tolist() == [1, 2, 5]
-    lines = [record.getMessage() for record in caplog.records]
-    assert "1 damaged records of 4" in lines[0]
-    assert f"'{shard}' at byte 12" in lines[1]
-    # What is left can be loaded.
-    assert same(load_or_scan(builder, tmp_path), found)
-
-
-@pytest.mark.parametrize(
-    "damage, frames, lost",
-    [
-        ("cut in a payload", [3, 2, 5], 1),
-        ("cut in a header", [3, 2, 5], 1),
-        ("length too long", [2, 5], 0),
-        ("empty", [2, 5], None),
-    ],
-)
-def test_broken_framing_loses_the_rest_of_its_shard(made, damage, frames, lost):
-    folder, builder = made
-    shard = sorted(folder.glob("*.tfrecord*"))[0]
-    first, second = places(shard)
-    if damage == "length too long":
-        change(shard, 5, 0xFF)
-    else:
-        size = {"empty": 0, "cut in a header": second - 6}
-        data = shard.read_bytes()
-        shard.write_bytes(data[: size.get(damage, second + 9)])
-    found, damaged = index.scan(builder, "train", "video", "label")
-    assert found.frames.tolist() == frames
-    expected = [] if lost is None else [(str(shard), (first, second)[lost])]
-    assert damaged == expected
-
-
-def test_missing_shard(made):
-    folder, builder = made
-    shard = sorted(folder.glob("*.tfrecord*"))[1]
-    shard.unlink()
-    with pytest.raises(OSError) as error:
-        index.scan(builder, "train", "video", "label")
-    assert str(shard) in sentence(error)
 
 
 def swap(array):
@@ -227,7 +168,7 @@ def swap(array):
         ("length", lambda a: a + 1, "not in the order"),
         ("shard", swap, "not in the order"),
         ("frames", lambda a: -a, "negative"),
-        ("offset", lambda a: a + [0, 10**9] * 2, "beyond the end"),
+        ("offset", lambda a: a + [0, 10**9] * 2, "has other records"),
     ],
 )
 def test_an_index_of_other_files(made, tmp_path, field, to, words):

@@ -1,5 +1,7 @@
 """Datasets of TensorFlow Datasets as a source of clips."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -204,7 +206,54 @@ def test_damaged_after_it_was_indexed(tmp_path, damage):
         flip_bit(shard, {"payload": 3000, "length": 1}[damage])
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         next(iter(pipeline.batches(source, 2, seed=0)))
-    assert f"at byte 12 of {shard}" in config.innermost(error.value)
+    text = config.innermost(error.value)
+    if damage == "gone":
+        assert text.startswith(f"The shard {shard} no longer exists")
+        assert "set DATA_DIR" in text and "is damaged" not in text
+    else:
+        assert f"at byte 12 of {shard} is damaged" in text
+
+
+@pytest.fixture
+def halved(root, tmp_path):
+    """A copy of `root`, without its first shard and half of the second."""
+    copy = shutil.copytree(root, tmp_path / "copy")
+    prepared(copy, tmp_path)
+    first, second = sorted(copy.glob("*/*/*-train.tfrecord*"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-9])
+    return copy, first, second
+
+
+def test_missing_records_are_refused(halved, tmp_path):
+    root, first, second = halved
+    with pytest.raises(ValueError) as error:
+        prepared(root, tmp_path)
+    text = message(error)
+    assert "3 of 4 records of video_folder/1.0.0, train, are missing" in text
+    assert f"2 of 2 in '{first}' (no such file)" in text
+    assert f"1 of 2 in '{second}' (damaged or cut short)" in text
+    assert "by class: jump 1, walk 2." in text
+    assert "TfdsVideos.allow_missing = True" in text
+    assert "dvdgan_tf.prepare" in text and "index" not in text
+
+
+def test_missing_records_are_allowed(halved, tmp_path, caplog):
+    source = prepared(halved[0], tmp_path, allow_missing=True)
+    assert source.num_examples == 1 and source.labels.tolist() == [1]
+    assert loader(source)(0, 0, 0)[1] == 1
+    assert "3 of 4 records" in caplog.text and "jump 1, walk 2" in caplog.text
+    caplog.clear()
+    source.files()
+    assert "HELD_OUT as a fraction" in caplog.text
+
+
+def test_without_its_index_a_loss_is_of_unknown_class(halved, tmp_path):
+    (halved[1].parent / "train.video.index.npz").unlink()
+    with pytest.raises(ValueError) as error:
+        prepared(halved[0], tmp_path)
+    assert "3 of 4 records" in message(error)
+    assert "by class: of unknown class 3." in message(error)
 
 
 def test_another_record_than_indexed(tmp_path):
@@ -379,7 +428,7 @@ def test_arguments_out_of_range(root, tmp_path, argument, value):
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("kinetics600", "prepare_videos.py --source=VIDEOS --data_dir={}"),
+        ("kinetics600", "dvdgan_tf.prepare --source=VIDEOS --data_dir={}"),
         ("moving_mnist", "tfds build moving_mnist --data_dir={}"),
         ("video_folder:2.0.0", "There is no dataset 'video_folder:2.0.0'"),
         ("no such/thing", "Cannot read the dataset 'no such/thing'"),

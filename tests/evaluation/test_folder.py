@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from videos import cut, noise, write
 
 from dvdgan_tf.evaluation.folder import FolderClips
 from dvdgan_tf.video import writing
@@ -102,11 +103,25 @@ def test_damaged_compressed_arrays_are_one_sentence(tmp_path):
         FolderClips(str(path), 5, 3, CLASSES)
 
 
-def test_frames_too_large_to_decode_are_left_out(tmp_path, monkeypatch):
-    Image.fromarray(videos()[0, 0]).save(tmp_path / "1.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Of 256.
-    with pytest.raises(ValueError, match=r"no clip of 1 frames.*1\.png"):
-        FolderClips(str(tmp_path), 1, 1, CLASSES)
+def test_damaged_clips_are_left_out_with_their_reasons(tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, frame in enumerate(videos()[0]):
+        Image.fromarray(frame).save(frames / f"{number}.png")
+    data = (frames / "3.png").read_bytes()
+    (frames / "3.png").write_bytes(data[: len(data) // 2])
+    write(tmp_path / "cut.avi", noise(6), "mpeg4", "yuv420p")
+    cut(tmp_path / "cut.avi")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    writing.write_mp4(str(tmp_path / "good.mp4"), videos()[1], 12)
+    clips = FolderClips(str(tmp_path), 5, 10, CLASSES)
+    assert clips.num_clips == 1 and clips.size == (16, 16)
+    found, _ = read(clips)
+    assert found.shape == (1, 5, 16, 16, 3)
+    assert set(clips.skipped) == {"frames", "cut.avi", "empty.mp4"}
+    assert clips.skipped["empty.mp4"] == "it is empty, 0 bytes"
+    assert clips.skipped["cut.avi"].startswith("cut short after ")
+    assert "3.png: " in clips.skipped["frames"]
 
 
 def test_sizes_must_not_differ(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf import export
+from dvdgan_tf import export, files
 from dvdgan_tf.exporting import from_run, saved_model, stablehlo, tflite
 
 # Loads an archive as a user without this package would; prints nothing else.
@@ -218,7 +218,7 @@ def test_nothing_is_overwritten_or_left_half_done(exported, tmp_path):
     module, folder = exported
     with pytest.raises(FileExistsError, match="exists already"):
         saved_model.write(module, str(folder / "module"), [], {}, "")
-    with pytest.raises(RuntimeError), saved_model.new_folder(tmp_path / "a"):
+    with pytest.raises(RuntimeError), files.new_folder(tmp_path / "a"):
         raise RuntimeError
     assert not list(tmp_path.iterdir())
 

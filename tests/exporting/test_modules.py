@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from dvdgan_tf.exporting import from_run
 from dvdgan_tf.generation.truncation import TruncationStatistics
-from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf.layers.spectral_norm import spectral_weights
 
 LEVELS = (1.0, 0.5)
 

@@ -3,9 +3,9 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.recurrent import ConvGRU
-from dvdgan_tf.layers.segments import run_recurrence
-from dvdgan_tf.layers.spectral import SpectralNorm
+from dvdgan_tf.layers.conv_gru import ConvGRU
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
+from dvdgan_tf.layers.time_parts import run_recurrence
 from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs
 
 CHANNELS = 3

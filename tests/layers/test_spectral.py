@@ -4,12 +4,12 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.spectral import (
+from dvdgan_tf.layers.spectral_layers import (
     SpectralConv,
     SpectralDense,
     SpectralEmbedding,
-    SpectralNorm,
 )
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 
 # Every kind of weight layer: how it is made, its input's shape, and the
 # shape of its weight.

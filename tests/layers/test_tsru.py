@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dvdgan_tf.layers import tsru
-from dvdgan_tf.layers.spectral import SpectralNorm
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs, flow_width
 
 CHANNELS = 4

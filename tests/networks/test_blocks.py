@@ -3,7 +3,7 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.spectral import SpectralNorm
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.networks.blocks import DBlock, GBlock
 
 SHAPE = (2, 3, 4, 6, 3)  # B, T, H, W, C

@@ -6,8 +6,8 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.recurrent import ConvGRU
-from dvdgan_tf.layers.spectral import SpectralNorm, spectral_weights
+from dvdgan_tf.layers.conv_gru import ConvGRU
+from dvdgan_tf.layers.spectral_norm import SpectralNorm, spectral_weights
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.generator import Generator
 

@@ -1,11 +1,11 @@
 import functools
 
-import keras
 import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf.layers.recurrent import ConvGRU
+from dvdgan_tf.layers.conv_gru import ConvGRU
+from dvdgan_tf.layers.recurrent import RecurrentUnit, StepConvolutions
 from dvdgan_tf.layers.tsru import TSRUc, TSRUp, TSRUs
 from dvdgan_tf.networks.discriminators import (
     SpatialDiscriminator,
@@ -159,13 +159,41 @@ def test_discriminator_as_drawn(d_spatial):
     assert count.by_layer()["8x8_block0"] == 2 * 10 * first
 
 
-def test_another_recurrent_unit_is_refused():
-    class Other(keras.layers.Layer):
-        def __init__(self, spectral_norm, **kwargs):
-            super().__init__(**kwargs)
+class Leaky(RecurrentUnit):
+    """h' = W * [h; x], a unit of which nobody knows but this file."""
 
-    generator = network(Generator, recurrent_unit=Other, **G)
-    with pytest.raises(ValueError, match="Received: Other"):
+    def build(self, inputs_shape):
+        channels = inputs_shape[-1]
+        shape = (3, 3, 2 * channels, channels)
+        self.kernel = self.add_spectral_weight("kernel", shape)
+        self.bias = self.add_bias(channels)
+
+    @staticmethod
+    def convolutions(channels):
+        c = channels
+        return StepConvolutions(
+            kernels=[(2 * c, c)],
+            drawn=[(2 * c, c)],
+            inputs=(c, c),
+            states=[(c, c)],
+        )
+
+
+def test_a_new_unit_is_counted_by_its_own_method():
+    generator = network(Generator, recurrent_unit=Leaky, **G)
+    count = GeneratorCount(generator, 5).by_layer()
+    drawn_count = GeneratorCount(generator, 5, drawn=True).by_layer()
+    # Of four frames x is the same, and the first state is 0.
+    assert count["4x4_recurrent"] == 2 * 5 * 16 * 9 * (4 * 4 + 3 * 4 * 4)
+    assert drawn_count["4x4_recurrent"] == 2 * 5 * 16 * 9 * 4 * 8 * 4
+
+
+def test_a_unit_without_that_method_is_refused():
+    class Uncounted(Leaky):
+        convolutions = staticmethod(RecurrentUnit.convolutions)
+
+    generator = network(Generator, recurrent_unit=Uncounted, **G)
+    with pytest.raises(NotImplementedError, match="`convolutions`"):
         GeneratorCount(generator, 1)
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf.layers.spectral_norm import spectral_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
 

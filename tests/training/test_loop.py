@@ -112,6 +112,7 @@ def check_files(workdir):
     for name in (*METRICS, "speed/steps_per_second"):
         assert tags[name] == [2, 4, 6, 8]
     assert tags["samples/ema"] == tags["samples/live"] == [0, 8]
+    assert tags["clips/ema"] == tags["clips/live"] == [0, 8]
     assert {"config", "parameters"} <= tags.keys()
     sigmas = [tag for tag in tags if tag.startswith("sigma/")]
     assert len(sigmas) == 8

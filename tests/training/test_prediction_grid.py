@@ -8,7 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 from dvdgan_tf.training.prediction_grid import PredictionGrid
-from dvdgan_tf.training.samples import SampleGrid
+from dvdgan_tf.training.samples import SampleGrid, class_labels
+from dvdgan_tf.video.prediction_views import GAP, MARGIN
 from dvdgan_tf.video.reading import read_frames
 
 CLIPS, SAMPLES, FRAMES, GIVEN, SIZE = 3, 2, 6, 2, 8
@@ -90,16 +91,45 @@ def test_write(tmp_path):
     stem = str(tmp_path / "samples" / "step_00000070_live")
     assert paths == [f"{stem}.{e}" for e in ("png", "gif", "mp4")]
     np.testing.assert_array_equal(Image.open(paths[0]), still)
-    # Three clips of four rows, six columns, a margin of 2 and gaps of 6.
-    assert still.shape == (3 * 4 * 12 + 2 * 6, 6 * 12, 3)
+    # Three clips of four rows, six columns, frames of 8 times 8 pixels.
+    cell = 8 * SIZE + 2 * MARGIN
+    assert still.shape[0] == 3 * 4 * cell + 2 * GAP + 2 * 8
     videos, _ = clips()
-    np.testing.assert_array_equal(still[2:10, 2:10], videos[0, 0])
+    left = still.shape[1] - 8 - 6 * cell
+    frame = still[8 + MARGIN :: 8, left + MARGIN :: 8][:SIZE, :SIZE]
+    np.testing.assert_array_equal(frame, videos[0, 0])
     frames = list(read_frames(paths[2]))
     assert len(frames) == FRAMES
-    assert frames[0].shape == (3 * 12, 4 * 12, 3)
+    height, width = 18 + 3 * cell + 2 * 8, 4 * cell + 2 * 8
+    # Names of classes, none of which was given here, would make it wider.
+    assert frames[0].shape == (height, width, 3)
     with Image.open(paths[1]) as gif:
         assert gif.n_frames == FRAMES and gif.info["duration"] == 200
-        assert gif.size == (4 * 12, 3 * 12)
+        assert gif.size == (width, height)
+
+
+def test_names_stand_beside_the_clips(tmp_path):
+    names = ("run", "walk", "\x1b[31m東京", "jump")
+    sizes = []
+    for class_names in (None, names):
+        made = grid(Trainer(), class_names=class_names)
+        still, paths = made.write(str(tmp_path), 0, ema=True)
+        with Image.open(paths[1]) as gif:
+            sizes.append((still.shape[1], gif.width))
+    assert sizes[1][1] > sizes[0][1]
+    # Of one class, clips have no names.
+    made = grid(Trainer(num_classes=1), class_names=names)
+    assert made.write(str(tmp_path), 0, ema=True)[0].shape[1] == sizes[0][0]
+
+
+def test_labels_of_classes():
+    names = ["run", "\x00\n", "東京", "salsa  spins"]
+    labels = class_labels(names, [3, 2, 1, 0, 4], 5)
+    assert [label.name for label in labels] == [
+        *("salsa spins", "class 2", "class 1", "run", "class 4")
+    ]
+    assert class_labels(None, [0], 5) is None
+    assert class_labels(names, [0], 1) is None
 
 
 def one_line(error):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf.layers import segments
+from dvdgan_tf.layers import shards
 from dvdgan_tf.networks.generator import Generator
 from dvdgan_tf.regularization.adaptive import AdaptiveStrength
 from dvdgan_tf.regularization.diffaugment import DiffAugment
@@ -284,7 +284,7 @@ def test_recomputed_blocks_have_no_second_derivative():
 
 def test_shards_are_joined_in_order():
     x = tf.range(6)
-    shards = segments.shard(x, 3)
-    assert len(shards) == 3
-    doubled = segments.for_shards(lambda a, b: a + b, shards, shards)
-    np.testing.assert_array_equal(segments.join(doubled), 2 * np.arange(6))
+    parts = shards.shard(x, 3)
+    assert len(parts) == 3
+    doubled = shards.for_shards(lambda a, b: a + b, parts, parts)
+    np.testing.assert_array_equal(shards.join(doubled), 2 * np.arange(6))

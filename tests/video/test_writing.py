@@ -94,37 +94,3 @@ def test_writers_refuse_other_arrays(tmp_path, write, array):
     with pytest.raises(ValueError) as error:
         write(tmp_path / "a", array, *fps)
     assert str(list(array.shape)) in one_line(error)
-
-
-def test_to_uint8_rounds_and_clips():
-    values = np.array([-2.0, -1.0, -1.0 + 0.9 / 255, 0.0, 1.0, 1.5])
-    pixels = writing.to_uint8(values)
-    # 0 lies at 127.5, which rounds to even.
-    np.testing.assert_array_equal(pixels, [0, 0, 0, 128, 255, 255])
-    levels = np.arange(256)
-    np.testing.assert_array_equal(
-        writing.to_uint8(levels / 127.5 - 1.0), levels
-    )
-
-
-def test_tile_places_each_video_by_row_and_column():
-    videos = np.arange(1, 6, dtype=np.uint8).reshape(5, 1, 1, 1, 1)
-    videos = np.broadcast_to(videos, [5, 2, 3, 4, 3])
-    tiled = writing.tile(videos, columns=3)
-    assert tiled.shape == (2, 6, 12, 3)
-    expected = np.kron([[1, 2, 3], [4, 5, 0]], np.ones([3, 4]))
-    for t in range(2):
-        np.testing.assert_array_equal(tiled[t, ..., 0], expected)
-
-
-def test_tile_of_images_with_a_gap():
-    images = np.full([2, 3, 4, 3], 9, np.uint8)
-    tiled = writing.tile(images, columns=2, gap=1)
-    assert tiled.shape == (3, 9, 3)
-    np.testing.assert_array_equal(tiled[0, :, 0], [9] * 4 + [0] + [9] * 4)
-
-
-def test_tile_needs_a_column():
-    with pytest.raises(ValueError) as error:
-        writing.tile(np.zeros([2, 3, 4, 3], np.uint8), 0)
-    assert "columns=0" in one_line(error)

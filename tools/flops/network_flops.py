@@ -3,7 +3,6 @@
 import itertools
 
 from dvdgan_tf.layers.attention import SelfAttention
-from tools.flops import unit_convolutions
 from tools.flops.products import Network
 
 
@@ -61,7 +60,7 @@ class GeneratorCount(Network):
             self._conv(layer, size, channels, frames=1)
 
     def _recurrent(self, unit, layer, size, width):
-        convolutions = unit_convolutions.of_unit(unit, width)
+        convolutions = unit.convolutions(width)
         for c_in, c_out in convolutions.kernels:
             self.norm(layer, 9 * c_in, c_out)
 

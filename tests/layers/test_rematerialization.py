@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.segments import (
-    run_recurrence,
+from dvdgan_tf.layers.rematerialization import (
     run_segment,
     run_segment_of_frames,
 )
+from dvdgan_tf.layers.time_parts import run_recurrence
 
 B = 4
 MEMORY = {

@@ -1,0 +1,94 @@
+"""Files appear when they are complete, or not at all."""
+
+import json
+import os
+
+import pytest
+import tensorflow as tf
+
+from dvdgan_tf import files
+
+
+@pytest.mark.parametrize("gfile", [None, tf.io.gfile])
+def test_a_file_is_replaced_at_the_end(tmp_path, gfile):
+    path = tmp_path / "deep" / "down" / "a.txt"
+    files.write_text(str(path), "old", gfile)
+    with files.replacing(str(path), gfile) as temporary:
+        with open(temporary, "w") as file:
+            file.write("new")
+        # The same folder, and so the same file system; the same ending.
+        assert os.path.dirname(temporary) == str(path.parent)
+        assert temporary.endswith("a.txt") and temporary != str(path)
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("gfile", [None, tf.io.gfile])
+@pytest.mark.parametrize("written", [False, True])
+def test_a_failure_leaves_the_old_file_alone(tmp_path, gfile, written):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        files.replacing(str(path), gfile) as temporary,
+    ):
+        if written:
+            with open(temporary, "w") as file:
+                file.write("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_relative_name_is_of_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files.write_json("a.json", ["é"], indent=1)
+    assert json.loads((tmp_path / "a.json").read_bytes()) == ["é"]
+    files.write_bytes("a.json", b"\0", tf.io.gfile)
+    assert (tmp_path / "a.json").read_bytes() == b"\0"
+
+
+def test_a_url_stays_one():
+    class Remote:
+        made, moved = [], []
+        makedirs = made.append
+
+        @classmethod
+        def rename(cls, *names, overwrite):
+            cls.moved.append((*names, overwrite))
+
+    with files.replacing("gs://bucket/folder/a.npz", Remote) as temporary:
+        assert temporary.startswith("gs://bucket/folder/.")
+    assert Remote.made == ["gs://bucket/folder"]
+    assert Remote.moved == [(temporary, "gs://bucket/folder/a.npz", True)]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path):
+    folder = tmp_path / "deep" / "made"
+    with files.new_folder(folder) as temporary:
+        os.mkdir(temporary)
+        files.write_text(f"{temporary}/a", "1")
+        assert not folder.exists()
+    assert (folder / "a").read_text() == "1"
+    with (
+        pytest.raises(FileExistsError, match="made exists already; choose"),
+        files.new_folder(folder),
+    ):
+        pass
+    assert [p.name for p in folder.parent.iterdir()] == ["made"]
+
+
+def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path):
+    for name in "ab":
+        with files.new_folder(tmp_path / "made", overwrite=True) as temporary:
+            os.mkdir(temporary)
+            files.write_text(f"{temporary}/{name}", name)
+    with (
+        pytest.raises(RuntimeError),
+        files.new_folder(tmp_path / "made", overwrite=True) as temporary,
+    ):
+        os.mkdir(temporary)
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["made"]
+    assert [p.name for p in (tmp_path / "made").iterdir()] == ["b"]
