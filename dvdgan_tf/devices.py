@@ -15,7 +15,7 @@ def report(strategy) -> None:
     import tensorflow as tf
 
     print(describe(strategy), flush=True)
-    mirrored = type(strategy) is tf.distribute.MirroredStrategy
+    mirrored = isinstance(strategy, tf.distribute.MirroredStrategy)
     if mirrored and strategy.num_replicas_in_sync == 1:
         warn(
             "--strategy=mirrored has one device only; --strategy=one_device "
@@ -35,7 +35,8 @@ def describe(strategy) -> str:
     devices = strategy.extended.worker_devices
     count, kind = len(devices), devices[0].rpartition("device:")[2][:3]
     kinds = {"CPU": "CPU", "GPU": "GPU", "TPU": "TPU core"}
-    text = f"{count} {kinds.get(kind, kind)}{'s' * (count > 1)}"
+    logical = "logical " if kind == "CPU" and count > 1 else ""
+    text = f"{count} {logical}{kinds.get(kind, kind)}{'s' * (count > 1)}"
     if kind == "CPU":
         threads = len(os.sched_getaffinity(0))
         text += f" ({threads} thread{'s' * (threads > 1)})"
@@ -44,8 +45,8 @@ def describe(strategy) -> str:
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         workers = len(resolver.cluster_spec().job_tasks(resolver.task_type))
         how = (
-            f"worker {resolver.task_id} of {workers}, {replicas} replicas "
-            "over all"
+            f"worker {resolver.task_id} of 0 to {workers - 1}, {replicas} "
+            "replicas over all"
         )
     elif isinstance(strategy, tf.distribute.TPUStrategy):
         how = f"{replicas} replicas"

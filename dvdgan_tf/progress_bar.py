@@ -30,10 +30,13 @@ class _Lines:
 
     def __init__(self, file):
         self._file = file
+        self._last = ""
 
     def write(self, text):
         text = text.strip("\r\n ")
-        if text:
+        # A bar is drawn once more when it is closed.
+        if text and text != self._last:
+            self._last = text
             self._file.write(f"{text}\n")
 
     def flush(self):

@@ -84,6 +84,7 @@ class Run:
                 taken = starting_weights.take(self.trainer, stored, class_names)
             self.say(taken)
         if not self.is_chief:
+            self.tell(f"begins at step {self.step}; worker 0 writes the files.")
             return
         os.makedirs(self.workdir, exist_ok=True)
         if resumed:
@@ -124,7 +125,11 @@ class Run:
                 ("G", "g"),
             )
         }
-        for line in (progress.line(rate, losses), *news):
+        if news or progress.is_due():
+            line = progress.line(rate, losses)
+            self.say(line)
+            self.tell(line)
+        for line in news:
             self.say(line)
         if not self.is_chief:
             return
@@ -158,6 +163,7 @@ class Run:
                 averaged generator.
             conditions: iterator of real batches, for frame prediction.
         """
+        self.say("Standing statistics of the averaged G, then sample grids ...")
         self.trainer.update_standing_statistics(
             tf.constant(standing_statistics_batches), conditions
         )
@@ -211,6 +217,11 @@ class Run:
                 f"Stopped by {stopped_by} at step {self.step}; the same "
                 "command resumes."
             )
+        self.tell(
+            f"stopped by {stopped_by} at step {self.step}."
+            if stopped_by
+            else f"finished at step {self.step}."
+        )
         if self.sample_paths:
             png, gif, mp4 = self.sample_paths
             self.say(f"Sample grid:      {png}")
@@ -223,6 +234,12 @@ class Run:
         """Prints a line, on the chief."""
         if self.is_chief:
             print(line, flush=True)
+
+    def tell(self, line):
+        """Prints a line with the worker's number, on all but the chief."""
+        if not self.is_chief:
+            number = self.trainer.strategy.cluster_resolver.task_id
+            print(f"Worker {number}: {line}", flush=True)
 
     def _path(self, name):
         return os.path.join(self.workdir, name)

@@ -96,7 +96,14 @@ def test_two_workers_end_with_equal_variables(start, tmp_path):
     np.testing.assert_array_equal(
         stored.get_tensor(name), chief["generator/head/kernel"]
     )
-    assert "step 3/3" in text(processes[0])[0] and not text(processes[1])[0]
+    assert "step 3/3" in text(processes[0])[0]
+    assert "Worker" not in text(processes[0])[0]
+    # The other says where it is and how it ended.
+    lines = text(processes[1])[0].splitlines()
+    assert lines[0].startswith("Worker 1: begins at step 0")
+    assert "step 3/3" in lines[-2]
+    assert lines[-1] == "Worker 1: finished at step 3."
+    assert all(line.startswith("Worker 1: ") for line in lines)
 
 
 GIN = """

@@ -1,3 +1,4 @@
+import sys
 import time
 
 import pytest
@@ -44,4 +45,24 @@ def test_resumed_run_and_last_step(clock):
     clock(5)
     assert progress.advance(100) == 2.0
     line = progress.line(2.0, {})
-    assert line == "100.0%  step 100/100  2 steps/s  ETA 0:00:00"
+    assert line == (
+        "100.0%  step 100/100  2 steps/s  samples and checkpoint follow"
+    )
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_in_a_file_a_line_is_due_every_ten_seconds(
+    clock, monkeypatch, is_terminal
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    progress = Progress(0, 8)
+    shown = []
+    # At 3, 6, 9, 12 s and so on: the first, those at least 10 s later, the
+    # last.
+    for step in range(1, 9):
+        clock(3)
+        progress.advance(step)
+        if progress.is_due():
+            progress.line(1.0, {})
+            shown.append(step)
+    assert shown == (list(range(1, 9)) if is_terminal else [1, 5, 8])

@@ -1,0 +1,86 @@
+"""Where gin files are found: the working folder, then the package."""
+
+import pathlib
+import shutil
+
+import gin
+import pytest
+
+from dvdgan_tf import config, gin_files
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gin.clear_config()
+    yield
+    gin.clear_config()
+
+
+def test_a_file_of_the_working_folder_wins(tmp_path):
+    packaged = gin_files.find("gin/demo.gin")
+    assert packaged.endswith("/gin/demo.gin")
+    assert gin_files.describe("gin/demo.gin") == (
+        "Configuration: gin/demo.gin (packaged with dvdgan_tf)"
+    )
+    (tmp_path / "gin").mkdir()
+    shutil.copy(packaged, tmp_path / "gin")
+    assert gin_files.find("gin/demo.gin") == "gin/demo.gin"
+    assert gin_files.describe("gin/demo.gin") == "Configuration: gin/demo.gin"
+
+
+def test_includes_are_found_likewise(tmp_path):
+    (tmp_path / "own.gin").write_text('include "gin/demo.gin"\nCH = 3')
+    config.parse(["own.gin"], [])
+    assert gin.query_parameter("CH/macro.value") == 3
+    assert gin.query_parameter("RESOLUTION/macro.value") == 32
+    gin.clear_config()
+    # Now the packaged demo includes a file of the working folder.
+    (tmp_path / "gin").mkdir()
+    shared = gin_files.find("gin/dvdgan.gin")
+    text = pathlib.Path(shared).read_text()
+    text = text.replace("Trainer.d_steps = 2", "Trainer.d_steps = 7")
+    (tmp_path / "gin" / "dvdgan.gin").write_text(text)
+    config.parse(["gin/demo.gin"], [])
+    assert gin.query_parameter("Trainer.d_steps") == 7
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "CH = 3",
+        "DATA_DIR = 'data'",
+        "DATASET = @TfdsVideos",
+        "Trainer.jit_compile = True",
+        "train.final_report = None",
+        "CH = %gin.REQUIRED",
+        "Generator.channel_multipliers = (6, 4)",
+        "Trainer.learning_rate_g = 1e-4",
+    ],
+)
+def test_good_bindings(binding):
+    gin_files.check_bindings([binding])
+
+
+@pytest.mark.parametrize(
+    ("binding", "words"),
+    [
+        ("DATA_DIR=data", "write --gin_param=\"DATA_DIR='data'\""),
+        ("I3D_HANDLE = ~/i3d", "write --gin_param=\"I3D_HANDLE='~/i3d'\""),
+        ("CACHE=/a/b-c d", "The text of CACHE is not in quotes"),
+        ("RESOLUTION=(64, 112)", "not square are not supported yet"),
+        ("TfdsVideos.resolution=[64, 112]", "TfdsVideos.resolution is one"),
+    ],
+)
+def test_bad_bindings(binding, words):
+    with pytest.raises(ValueError) as error:
+        gin_files.check_bindings([binding])
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_size_that_is_not_square_in_a_file(tmp_path):
+    (tmp_path / "own.gin").write_text(
+        'include "gin/demo.gin"\nRESOLUTION = (32, 64)'
+    )
+    with pytest.raises(ValueError, match=r"RESOLUTION=\(32, 64\)"):
+        config.parse(["own.gin"], [])
