@@ -15,6 +15,7 @@ import time
 from absl import app, flags
 
 from dvdgan_tf.command_line import FLAGS, check, fail, parse_flags, sentences
+from dvdgan_tf.runs import RunFolder
 
 flags.DEFINE_string(
     "clips", None, "A folder, .npy or .npz of clips to measure instead."
@@ -50,8 +51,8 @@ def run(workdir):
     import tensorflow as tf
 
     from dvdgan_tf.data import pipeline
-    from dvdgan_tf.evaluation.checks import check_best
     from dvdgan_tf.evaluation.evaluator import Evaluator
+    from dvdgan_tf.evaluation.protocol_checks import check_best
     from dvdgan_tf.evaluation.results import Results
     from dvdgan_tf.training.strategies import make_strategy
 
@@ -88,15 +89,12 @@ def configure(workdir):
     from dvdgan_tf import config
 
     files = list(FLAGS.gin_file)
-    own = os.path.join(workdir, "operative_config.gin")
+    folder = RunFolder(workdir)
     if not FLAGS.clips:
         if FLAGS.watch:
-            wait_for(own)
-        if not os.path.isfile(own):
-            raise FileNotFoundError(
-                f"{workdir!r} is no folder of a run: there is no {own}."
-            )
-        files.insert(0, own)
+            wait_for(folder.config)
+        folder.check_is_run()
+        files.insert(0, folder.config)
     config.parse(files, FLAGS.gin_param)
     return None if FLAGS.clips else gin.query_parameter("train.num_steps")
 
@@ -111,31 +109,26 @@ def wait_for(path):
 
 def evaluate_checkpoints(evaluator, results):
     """Measures the newest checkpoint, or all."""
-    from dvdgan_tf.generation.averaged_weights import checkpoints
-
-    found = checkpoints(results.workdir)
-    if not found:
-        raise FileNotFoundError(
-            f"There is no checkpoint in {results.workdir}/ckpt yet."
-        )
-    steps = list(found) if FLAGS.checkpoints == "all" else [max(found)]
-    for step in steps:
-        for rows in evaluator.evaluate_checkpoint(found[step], step):
+    folder = RunFolder(results.workdir)
+    found = dict([folder.checkpoint()])
+    if FLAGS.checkpoints == "all":
+        found = folder.steps()
+    for step, path in found.items():
+        for rows in evaluator.evaluate_checkpoint(path, step):
             report(results, rows)
     report_baselines(results, evaluator)
 
 
 def watch(evaluator, results, last_step):
     """Measures the newest checkpoint whenever there is a new one."""
-    from dvdgan_tf.generation.averaged_weights import checkpoints
-
+    folder = RunFolder(results.workdir)
     levels = evaluator.protocol.truncations
     measured = levels_by_step(results.rows(), evaluator.protocol.name)
     done = [step for step, there in measured.items() if there >= set(levels)]
     newest = max(done, default=-1)
     baselines_are_due = True
     while newest < last_step:
-        found = checkpoints(results.workdir)
+        found = folder.steps()
         if max(found, default=-1) <= newest:
             time.sleep(FLAGS.poll_seconds)
             continue
@@ -143,7 +136,7 @@ def watch(evaluator, results, last_step):
         try:
             evaluator.load_checkpoint(found[newest])
         except ValueError:
-            if newest in checkpoints(results.workdir):
+            if newest in folder.steps():
                 raise
             print(f"Step {newest} was deleted meanwhile.", flush=True)
             continue

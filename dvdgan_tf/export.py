@@ -71,7 +71,8 @@ def parse(arguments):
 
 def run(options):
     """Exports what the options say."""
-    from dvdgan_tf.exporting import from_run
+    from dvdgan_tf import config
+    from dvdgan_tf.generation.from_run import generator_module
 
     workdir = os.path.expanduser(options.workdir)
     output = os.path.expanduser(options.output)
@@ -89,9 +90,15 @@ def run(options):
             f"{output} exists already; choose another --output, or delete it."
         )
     print(f"Reading {workdir} ...", flush=True)
-    source = from_run.read_run(workdir, options.step)
-    module = from_run.generator_module(source, levels, options.standing_batches)
-    facts = module.facts
+    with config.of_run(workdir, options.step) as source:
+        module = generator_module(source, levels, options.standing_batches)
+        describe(module.facts)
+        write(source, module, output, options)
+    print(f"Exported: {output}")
+
+
+def describe(facts):
+    """Prints what is exported."""
     listed = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
     print(
         f"{facts['model']} of step {facts['step']}, "
@@ -100,8 +107,6 @@ def run(options):
         f"truncation {listed}.",
         flush=True,
     )
-    write(source, module, output, options)
-    print(f"Exported: {output}")
 
 
 def write(source, module, output, options):
@@ -121,12 +126,13 @@ def write(source, module, output, options):
 def _write_saved_model(source, module, output, with_discriminators):
     import shutil
 
-    from dvdgan_tf.exporting import from_run, saved_model
+    from dvdgan_tf import archives
+    from dvdgan_tf.exporting import discriminator_module, saved_model
 
     discriminators = None
     if with_discriminators:
-        discriminators = from_run.discriminator_module(source)
-    with open(os.path.join(source.workdir, "operative_config.gin")) as file:
+        discriminators = discriminator_module.of_run(source)
+    with open(source.folder.config, encoding="utf-8") as file:
         config = file.read()
     packed = output.endswith((".tar.gz", ".tgz"))
     folder = f"{output}.folder" if packed else output
@@ -140,7 +146,7 @@ def _write_saved_model(source, module, output, with_discriminators):
     )
     if packed:
         try:
-            saved_model.write_archive(folder, output)
+            archives.pack(folder, output)
         finally:
             shutil.rmtree(folder)
 

@@ -65,7 +65,7 @@ def run(options):
             "--step is of a run's checkpoint; an exported --module is of one. "
             f"Received: --step={options.step}"
         )
-    from dvdgan_tf.sampling.files import ClipWriter
+    from dvdgan_tf.sampling.clip_writer import ClipWriter
     from dvdgan_tf.sampling.loading import load
 
     output = os.path.expanduser(options.output)

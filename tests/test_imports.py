@@ -29,7 +29,7 @@ ROOTS = SHARED | {
 }
 
 # Free of third-party modules: every room may import it.
-EVERYWHERE = {"files"}
+EVERYWHERE = {"files", "runs"}
 
 # Sub-package: what else of dvdgan_tf it may import, itself included.
 ALLOWED = {
@@ -39,27 +39,27 @@ ALLOWED = {
     "data": {"data"},
     "preparation": {"preparation", "data", "video"},
     "regularization": {"regularization"},
-    "training": {"layers", "training", "named_variables", "video"},
-    "generation": {"generation", "named_variables"},
-    "metrics": {"metrics"},
-    "features": {"features"},
-    "evaluation": {"evaluation", "metrics", "generation", "video"},
-    "exporting": {
-        "exporting",
-        "config",
-        "data",
-        "evaluation",
+    "training": {
+        "training",
         "generation",
         "layers",
         "named_variables",
+        "video",
     },
-    "sampling": {"sampling", "exporting", "generation", "video"},
+    "generation": {"generation", "data", "layers", "named_variables"},
+    "metrics": {"metrics"},
+    "features": {"features"},
+    "evaluation": {"evaluation", "metrics", "generation", "video"},
+    "exporting": {"exporting", "generation", "layers", "named_variables"},
+    "sampling": {"sampling", "archives", "config", "generation", "video"},
     "page": {"page", "sampling", "video"},
-    "publishing": {"publishing", "exporting", "video"},
+    "publishing": {"publishing", "archives", "exporting", "video"},
     "plotting": {"plotting"},
     "files": set(),
+    "runs": set(),
+    "archives": set(),
     "named_variables": set(),
-    "stored_weights": {"generation", "named_variables", "sampling"},
+    "stored_weights": {"archives", "named_variables"},
 }
 
 

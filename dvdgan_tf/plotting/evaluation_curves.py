@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 
+from dvdgan_tf.runs import RunFolder
+
 INCEPTION_SCORE = "inception_score"
 FRECHET_DISTANCE = "frechet_distance"
 
@@ -25,7 +27,7 @@ def read(workdir):
         OSError: there is no such file.
         ValueError: none is left.
     """
-    path = os.path.join(os.path.expanduser(workdir), "evaluations.jsonl")
+    path = RunFolder(os.path.expanduser(workdir)).evaluations
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no {path}; measure the run first.")
     rows, damaged, without_step = [], 0, 0

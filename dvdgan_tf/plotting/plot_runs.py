@@ -19,6 +19,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from absl import app, flags
 
+from dvdgan_tf.runs import RunFolder
+
 FLAGS = flags.FLAGS
 
 flags.DEFINE_multi_string(
@@ -46,7 +48,7 @@ def main(argv):
 def read(run):
     """(label, list of the lines' dicts) of label=folder."""
     label, _, folder = run.rpartition("=")
-    path = os.path.join(os.path.expanduser(folder), "metrics.jsonl")
+    path = RunFolder(os.path.expanduser(folder)).metrics
     with open(path) as file:
         rows = [json.loads(line) for line in file]
     if not rows:

@@ -6,6 +6,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.generation import latents
 from dvdgan_tf.training.samples import file_stem, write_files
 from dvdgan_tf.training.updates import scaled
 from dvdgan_tf.video import prediction_views, writing
@@ -47,8 +48,7 @@ class PredictionGrid:
         self.num_clips = num_clips
         self.fps = fps
         shape = (num_clips, samples_per_clip, generator.z_dim)
-        z = np.random.default_rng(seed).standard_normal(shape)
-        self.z = z.astype(np.float32)
+        self.z = latents.together(seed, shape)
 
     def condition_on(self, videos, labels):
         """Sets the clips, to be done once, before the first `draw`.

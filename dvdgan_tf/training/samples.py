@@ -6,6 +6,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.generation import latents
 from dvdgan_tf.video import writing
 
 
@@ -46,8 +47,7 @@ class SampleGrid:
             0, generator.num_classes - 1, num_classes
         ).astype(np.int32)
         shape = (num_classes, samples_per_class, generator.z_dim)
-        z = np.random.default_rng(seed).standard_normal(shape)
-        self.z = z.astype(np.float32)
+        self.z = latents.together(seed, shape)
 
     def draw(self, ema):
         """Samples of all shown classes.

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dvdgan_tf import files
 from dvdgan_tf.layers.spectral import spectral_weights
+from dvdgan_tf.runs import RunFolder
 
 
 class Summaries:
@@ -21,7 +22,7 @@ class Summaries:
     """
 
     def __init__(self, workdir, step):
-        self.path = os.path.join(workdir, "metrics.jsonl")
+        self.path = RunFolder(workdir).metrics
         self.writer = tf.summary.create_file_writer(workdir)
         _drop_lines_after(self.path, step)
 
