@@ -6,9 +6,8 @@ import shutil
 
 import numpy as np
 
-from dvdgan_tf import files
+from dvdgan_tf import archives, files
 from dvdgan_tf.exporting.public_config import without_paths
-from dvdgan_tf.exporting.saved_model import write_archive
 from dvdgan_tf.publishing.card import Card
 from dvdgan_tf.publishing.huggingface import with_header
 from dvdgan_tf.publishing.pages import hub_page, model_card
@@ -59,7 +58,7 @@ def make(
         with open(os.path.join(target, "assets", _CONFIG), "w") as file:
             file.write(config)
         archive = f"{card.name}-{card.version}.tar.gz"
-        write_archive(target, os.path.join(temporary, archive))
+        archives.pack(target, os.path.join(temporary, archive))
         page = os.path.join(
             temporary, "assets", "docs", card.publisher, "models", card.name
         )

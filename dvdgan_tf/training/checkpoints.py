@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from dvdgan_tf import named_variables
+from dvdgan_tf import named_variables, runs
 
 # State of regularisers of D, which may be switched on and off in a run.
 _REGULARIZERS = ("lecam/", "adaptive_strength/")
@@ -26,7 +26,10 @@ class Checkpoints:
         self.variables = trainer.variables()
         self.checkpoint = named_variables.checkpoint_of(self.variables)
         self.manager = tf.train.CheckpointManager(
-            self.checkpoint, directory, keep, checkpoint_name="step"
+            self.checkpoint,
+            directory,
+            keep,
+            checkpoint_name=runs.CHECKPOINT_NAME,
         )
 
     def restore(self):
@@ -64,10 +67,8 @@ class Checkpoints:
 
     def latest(self):
         """Path of the newest checkpoint that was not deleted, or None."""
-        for path in reversed(self.manager.checkpoints):
-            if tf.io.gfile.exists(f"{path}.index"):
-                return path
-        return None
+        found = runs.checkpoints_in(self.manager.directory)
+        return found[max(found)] if found else None
 
 
 def step_of(path):

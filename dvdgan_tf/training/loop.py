@@ -104,9 +104,9 @@ def train(
     run = Run(trainer, workdir, keep_checkpoints, grid)
     run.start(source.class_names, gin.operative_config_str(), init_from)
     source.prepare()
-    trainer.randomness.follow_labels(
-        source.label_counts if class_conditional else [1]
-    )
+    label_counts = source.label_counts if class_conditional else [1]
+    trainer.randomness.follow_labels(label_counts)
+    run.keep_label_counts(label_counts)
     conditions = functools.partial(_conditions, batches, source, trainer)
     if trainer.generator.conditioning_frames:
         grid.condition_on(*_shown(batches, source, trainer.seed, grid))

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf import files
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training import starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.summaries import (
@@ -39,10 +40,11 @@ class Run:
     def __init__(self, trainer, workdir, keep_checkpoints, grid):
         self.trainer = trainer
         self.workdir = workdir
+        self.folder = RunFolder(workdir)
         self.grid = grid
         self.is_chief = trainer.strategy.extended.should_checkpoint
         self.checkpoints = Checkpoints(
-            trainer, os.path.join(workdir, "ckpt"), keep_checkpoints
+            trainer, self.folder.checkpoints, keep_checkpoints
         )
         self.sigmas = largest_spectral_weights(trainer.networks[:3])
         self.summaries = None
@@ -71,7 +73,7 @@ class Run:
         resumed = self.checkpoints.latest() is not None
         taken = None
         if resumed:
-            _check_class_names(self._path("classes.json"), class_names)
+            _check_class_names(self.folder.classes, class_names)
             path = self.checkpoints.restore()
             # Configuration, though standing statistics make it a variable.
             for norm in self.trainer.generator.batch_norms():
@@ -89,8 +91,8 @@ class Run:
         os.makedirs(self.workdir, exist_ok=True)
         if resumed:
             self._print_differences(config)
-        files.write_text(self._path("operative_config.gin"), config)
-        files.write_json(self._path("classes.json"), list(class_names))
+        files.write_text(self.folder.config, config)
+        files.write_json(self.folder.classes, list(class_names))
         self.summaries = Summaries(self.workdir, self.step)
         networks = self.trainer.networks[:3]
         self.summaries.text(self.step, "config", f"```\n{config}\n```")
@@ -99,6 +101,16 @@ class Run:
         self.summaries.text(self.step, "parameters", parameter_table(networks))
         counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
         self.say(f"Parameters: {', '.join(counts)}.")
+
+    def keep_label_counts(self, counts):
+        """Keeps how many clips have each label, for standing statistics.
+
+        Args:
+            counts: [classes], integers.
+        """
+        if self.is_chief:
+            counts = [int(n) for n in counts]
+            files.write_json(self.folder.label_counts, counts)
 
     def log(self, first_step, history, progress, more=None, news=()):
         """Reports the steps since the last look, if all is finite.
@@ -171,7 +183,7 @@ class Run:
             return
         for ema in (False, True):
             image, self.sample_paths = self.grid.write(
-                self._path("samples"), self.step, ema
+                self.folder.samples, self.step, ema
             )
             name = "ema" if ema else "live"
             self.summaries.image(self.step, f"samples/{name}", image)
@@ -211,7 +223,7 @@ class Run:
         if latest is None or step_of(latest) < self.step:
             self.save()
         if not self.sample_paths:
-            self.sample_paths = newest_samples(self._path("samples"))
+            self.sample_paths = newest_samples(self.folder.samples)
         if stopped_by:
             self.say(
                 f"Stopped by {stopped_by} at step {self.step}; the same "
@@ -241,12 +253,9 @@ class Run:
             number = self.trainer.strategy.cluster_resolver.task_id
             print(f"Worker {number}: {line}", flush=True)
 
-    def _path(self, name):
-        return os.path.join(self.workdir, name)
-
     def _print_differences(self, config):
         try:
-            with open(self._path("operative_config.gin")) as file:
+            with open(self.folder.config) as file:
                 old = file.read()
         except FileNotFoundError:
             return

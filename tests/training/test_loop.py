@@ -91,6 +91,8 @@ def test_a_stopped_and_resumed_run_equals_a_straight_one(
 
 def check_files(workdir):
     assert json.loads((workdir / "classes.json").read_text()) == ["a", "b", "c"]
+    counts = json.loads((workdir / "label_counts.json").read_text())
+    assert counts == list(tiny.Source.label_counts)
     assert (workdir / "operative_config.gin").exists()
     names = {path.name for path in (workdir / "samples").iterdir()}
     assert names == {

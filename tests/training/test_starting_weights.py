@@ -12,7 +12,7 @@ from training import tiny
 from dvdgan_tf import stored_weights
 from dvdgan_tf.exporting import saved_model
 from dvdgan_tf.exporting.discriminator_module import DiscriminatorModule
-from dvdgan_tf.exporting.generator_module import GeneratorModule
+from dvdgan_tf.generation.generator_module import GeneratorModule
 from dvdgan_tf.generation.truncation import TruncationStatistics
 from dvdgan_tf.layers.spectral_norm import spectral_weights
 from dvdgan_tf.training import class_rows, starting_weights
