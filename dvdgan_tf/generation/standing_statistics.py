@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.generation.latents import LabelledLatents
+from dvdgan_tf.video.pixels import to_float
 
 # Examples of a replica that are inside of a segment of G at a time, where
 # standing statistics are taken of a training batch on fewer devices.
@@ -96,7 +97,7 @@ def of_prediction(
     def draw(number, clip_and_label):
         clip, label = clip_and_label
         given = clip[: generator.conditioning_frames]
-        frames = tf.cast(given, tf.float32) / 127.5 - 1.0
+        frames = to_float(given)
         return draw_z(number), class_ids(generator, label), frames
 
     return clips.enumerate(-count).map(draw)
