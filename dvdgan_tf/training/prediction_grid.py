@@ -6,8 +6,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.training.real_clips import scaled
 from dvdgan_tf.training.samples import file_stem, write_files
-from dvdgan_tf.training.updates import scaled
 from dvdgan_tf.video import prediction_views, writing
 
 
