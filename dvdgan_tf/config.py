@@ -2,7 +2,9 @@
 
 import contextlib
 import copy
+import importlib
 import os
+import pkgutil
 import re
 import tokenize
 from collections.abc import Iterator
@@ -23,17 +25,18 @@ import dvdgan_tf.features.native
 import dvdgan_tf.layers.tsru
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
-import dvdgan_tf.regularization.adaptive
-import dvdgan_tf.regularization.diffaugment
-import dvdgan_tf.regularization.gradient_penalty
-import dvdgan_tf.regularization.lecam
+import dvdgan_tf.regularization
 import dvdgan_tf.training.loop
 import dvdgan_tf.training.losses
 import dvdgan_tf.training.prediction_grid
-import dvdgan_tf.training.trainer  # noqa: F401
+import dvdgan_tf.training.trainer
 from dvdgan_tf import gin_files
 from dvdgan_tf.errors import innermost, one_line  # noqa: F401
 from dvdgan_tf.runs import RunConfig, RunFolder
+
+# A new regulariser of D is a file in its folder, and is named nowhere else.
+for _module in pkgutil.iter_modules(dvdgan_tf.regularization.__path__):
+    importlib.import_module(f"dvdgan_tf.regularization.{_module.name}")
 
 
 def parse(files, bindings):

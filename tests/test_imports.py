@@ -41,6 +41,7 @@ ALLOWED = {
     "regularization": {"regularization"},
     "training": {
         "training",
+        "regularization",
         "generation",
         "layers",
         "named_variables",

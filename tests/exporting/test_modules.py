@@ -157,11 +157,10 @@ def test_discriminators_score_as_in_training(run_folder):
     y, seed = tf.constant([1, 5, 7, 2]), tf.constant([3, 4])
     scores = module({"videos": videos, "y": y, "seed": seed})
     noise = tf.random.stateless_uniform([4, 10], seed)
-    parameters = (
-        trainer.d_spatial.parameters(training=False),
-        trainer.d_temporal.parameters(training=False),
+    discriminator = trainer.discriminator
+    spatial, temporal = discriminator.scores(
+        videos, y, noise, discriminator.parameters(training=False)
     )
-    spatial, temporal = trainer.updates.scores(videos, y, noise, parameters)
     np.testing.assert_allclose(scores["spatial"], spatial, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
         scores["temporal"], temporal, rtol=1e-4, atol=1e-5

@@ -141,9 +141,8 @@ def inputs(classes=3):
 def scores(trainer, y):
     videos = tf.random.stateless_uniform([3, tiny.FRAMES, 8, 8, 3], [1, 2], -1)
     noise = tf.random.stateless_uniform([3, tiny.FRAMES + 2], [3, 4])
-    networks = trainer.d_spatial, trainer.d_temporal
-    parameters = tuple(n.parameters(training=False) for n in networks)
-    return trainer.updates.scores(videos, y, noise, parameters)
+    parameters = trainer.discriminator.parameters(training=False)
+    return trainer.discriminator.scores(videos, y, noise, parameters)
 
 
 def embeddings(trainer):
