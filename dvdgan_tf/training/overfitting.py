@@ -15,18 +15,14 @@ import tensorflow as tf
 
 from dvdgan_tf.training.accumulation import sum_over_parts
 from dvdgan_tf.training.feed import Feed
-from dvdgan_tf.training.real_clips import (
-    class_ids,
-    given_frames,
-    whole,
-)
+from dvdgan_tf.training.real_clips import class_ids, given_frames, whole
 from dvdgan_tf.training.strategies import check_same_on_all_workers
+from dvdgan_tf.video.pixels import to_float
 
 KINDS = ("training", "held_out", "generated")
 
 # Number of a step that no training step and no standing statistics have.
 _FIXED_STEP = -(2**40)
-from dvdgan_tf.video.pixels import to_float
 
 
 class Overfitting:
