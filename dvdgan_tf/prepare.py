@@ -127,6 +127,8 @@ def prepare():
     builder = make_builder()
     print(f"Looking for files in {', '.join(FLAGS.source)} ...", flush=True)
     listing, plan = builder.plan()
+    for note in listing.notes:
+        print(f"Note: {note}")
     planned = [shard for made in plan.values() for shard in made]
     if tf.io.gfile.exists(builder.data_dir):
         raise ValueError(
@@ -255,7 +257,7 @@ def print_table(builder, listing, plan, start):
     rows |= {
         "records": len(records),
         "frames": sum(frames for _, frames, _ in records),
-        "classes": len(listing.class_names),
+        "classes": builder.info.features["label"].num_classes,
         "MB": round(sum(n for *_, n in records) / 1e6, 2),
         "seconds": round(seconds, 1),
         "files per second": round(len(listing.clips) / seconds, 2),
@@ -264,6 +266,10 @@ def print_table(builder, listing, plan, start):
         rows[f"records of {split.name}"] = split.num_examples
     for name, value in rows.items():
         print(f"{name:<54}{value:>12,}")
+    empty = builders.classes_left_out(listing, plan)
+    if empty:
+        some = ", ".join(map(repr, empty[:10])) + ", ..." * (len(empty) > 10)
+        print(f"Classes without a usable clip, left out: {len(empty)} ({some})")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
 from dvdgan_tf.data.index import index_name
 from dvdgan_tf.preparation import shards
+from dvdgan_tf.preparation.listing import Listing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,28 @@ class Preparation:
             )
 
 
+def record_features(
+    class_names: list | None = None,
+) -> tfds.features.FeaturesDict:
+    """What a record holds.
+
+    Args:
+        class_names: names of the labels, where they are known already.
+    """
+    return tfds.features.FeaturesDict(
+        {
+            "video": tfds.features.Video(
+                shape=(None, None, None, 3), encoding_format="jpeg"
+            ),
+            "label": tfds.features.ClassLabel(names=class_names),
+            "name": tfds.features.Text(),
+            "fps": np.float32,
+            "duration": np.float32,
+            "start": np.int32,
+        }
+    )
+
+
 class VideoBuilder(FileReaderBuilder):
     """Decodes video files into shards of JPEG frames, by Beam.
 
@@ -96,18 +119,7 @@ class VideoBuilder(FileReaderBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.__doc__,
-            features=tfds.features.FeaturesDict(
-                {
-                    "video": tfds.features.Video(
-                        shape=(None, None, None, 3), encoding_format="jpeg"
-                    ),
-                    "label": tfds.features.ClassLabel(),
-                    "name": tfds.features.Text(),
-                    "fps": np.float32,
-                    "duration": np.float32,
-                    "start": np.int32,
-                }
-            ),
+            features=record_features(),
             supervised_keys=("video", "label"),
             # Files are dealt to shards by chance already.
             disable_shuffling=True,
@@ -137,7 +149,6 @@ class VideoBuilder(FileReaderBuilder):
         """
         if self._plan is None:
             listing = self._list(manual_dir)
-            self.info.features["label"].names = listing.class_names
             self._plan = (
                 listing,
                 {
@@ -180,17 +191,29 @@ class VideoBuilder(FileReaderBuilder):
         shards.make_folder(self.work_dir)
         missing = [s for made in plan.values() for s in made if not s.done()]
         if missing:
-            self._make(missing, download_config)
-        splits = [self._collect(name, made) for name, made in plan.items()]
-        splits = [split for split in splits if split]
-        if not splits:
+            self._make(missing, listing.class_names, download_config)
+        empty = set(classes_left_out(listing, plan))
+        names = [name for name in listing.class_names if name not in empty]
+        if not names:
             raise ValueError(_nothing_usable(listing, plan))
+        self.info.features["label"].names = names
+        # Labels as they were when the shards were made, to those of now.
+        labels = {
+            old: names.index(name)
+            for old, name in enumerate(listing.class_names)
+            if name in names
+        }
+        splits = [
+            self._collect(name, made, labels) for name, made in plan.items()
+        ]
         # TFDS moves the folder when all is there: this file, too.
         path = os.path.join(self.data_dir, "skipped.csv")
-        _write_left_out(path, *left_out(listing, plan))
-        self.info.set_splits(tfds.core.splits.SplitDict(splits))
+        _write_left_out(path, listing, plan)
+        self.info.set_splits(
+            tfds.core.splits.SplitDict([split for split in splits if split])
+        )
 
-    def _make(self, missing, download_config):
+    def _make(self, missing, class_names, download_config):
         config = download_config or tfds.download.DownloadConfig()
         with beam.Pipeline(
             runner=config.beam_runner, options=config.beam_options
@@ -199,28 +222,35 @@ class VideoBuilder(FileReaderBuilder):
                 pipeline
                 | "Shards" >> beam.Create(missing)
                 | "Deal" >> beam.Reshuffle()
-                | "Write" >> beam.ParDo(shards.WriteShard(self.info.features))
+                | "Write"
+                >> beam.ParDo(shards.WriteShard(record_features(class_names)))
             )
 
-    def _collect(self, name, made):
+    def _collect(self, name, made, labels):
         """Puts a split's shards and its index into the dataset's folder."""
         reports = [(s, r) for s in made if (r := s.report())["records"]]
         if not reports:
             return None
         template = self._get_filename_template(split_name=name)
-        for i, (shard, _) in enumerate(reports):
-            target = template.sharded_filepath(
-                shard_index=i, num_shards=len(reports)
+        records = []
+        for i, (shard, report) in enumerate(reports):
+            target = os.fspath(
+                template.sharded_filepath(
+                    shard_index=i, num_shards=len(reports)
+                )
             )
-            shards.link_or_copy(shard.path, os.fspath(target))
-        records = [report["records"] for _, report in reports]
+            if all(old == new for old, new in labels.items()):
+                shards.link_or_copy(shard.path, target)
+                records.append(report["records"])
+            else:
+                records.append(shards.copy_with_labels(shard, target, labels))
         shards.index_of(records).save(
             os.path.join(self.data_dir, index_name(name, "video"))
         )
         return tfds.core.SplitInfo(
             name=name,
             shard_lengths=[len(r) for r in records],
-            num_bytes=sum(report["bytes"] for _, report in reports),
+            num_bytes=sum(n for entries in records for *_, n in entries),
             filename_template=template,
         )
 
@@ -243,7 +273,26 @@ def left_out(listing, plan):
     return [*listing.skipped, *skipped], shortened
 
 
-def _write_left_out(path, skipped, shortened):
+def classes_left_out(listing: Listing, plan: dict) -> list[str]:
+    """Names of the classes of which no clip is usable.
+
+    Args:
+        listing: `Listing`, see `VideoBuilder.plan`.
+        plan: its shards, all finished.
+    """
+    used = {
+        label
+        for made in plan.values()
+        for shard in made
+        for label, *_ in shard.report()["records"]
+    }
+    names = enumerate(listing.class_names)
+    unusable = [name for label, name in names if label not in used]
+    return [*listing.empty_classes, *unusable]
+
+
+def _write_left_out(path, listing, plan):
+    skipped, shortened = left_out(listing, plan)
     with tf.io.gfile.GFile(path, "w") as file:
         writer = csv.writer(file)
         writer.writerow(["name", "outcome", "reason"])
@@ -254,6 +303,8 @@ def _write_left_out(path, skipped, shortened):
             for name, reason in entries:
                 name = name.encode("utf-8", "replace").decode()
                 writer.writerow([name, outcome, reason])
+        for name in classes_left_out(listing, plan):
+            writer.writerow([name, "class left out", "it has no usable clip"])
 
 
 def _nothing_usable(listing, plan):

@@ -2,11 +2,21 @@
 
 import os
 
+# Frames of clips, where a clip is a folder.
+PICTURES = (".jpg", ".jpeg", ".png")
+
 # Often beside videos, and never one.
-_NOT_VIDEOS = (
+_NOT_VIDEOS = {
     *(".txt", ".md", ".json", ".csv", ".xml", ".html", ".py", ".srt", ".vtt"),
-    *(".jpg", ".jpeg", ".png", ".webp", ".part"),
-)
+    *(".tsv", ".yaml", ".yml", ".pdf", ".log", ".sh", ".url", ".ini", ".lst"),
+    *(".npy", ".npz", ".mat", ".pkl", ".pt", ".pth", ".h5", ".hdf5", ".ass"),
+    *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".part"),
+    *(".wav", ".mp3", ".m4a", ".flac", ".aac", ".db", ".exe", ".tfrecord"),
+    *PICTURES,
+    # Pictures in formats that no collection of frames is in.
+    *(".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2"),
+    *(".jxl", ".svg", ".ico", ".ppm", ".pgm", ".pbm", ".tga", ".exr", ".dng"),
+}
 
 
 def files(source):

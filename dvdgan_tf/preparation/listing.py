@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import os
 import re
+import unicodedata
+from collections.abc import Iterable
 
 from dvdgan_tf.preparation.folders import files, not_a_video
 
@@ -20,6 +22,9 @@ SPLITS = {
 }
 # Of a collection without classes.
 _NO_CLASS = "all"
+
+# Labels come from files of strangers.
+_MAX_LABEL = 255
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,16 +51,32 @@ class Listing:
     Attributes:
         clips: list of `Clip`.
         skipped: list of (name, reason).
-        class_names: sorted list of str.
+        class_names: list of str, in the order of the labels.
+        empty_classes: list of str, classes left out for want of a clip.
+        notes: sentences that the user should read.
     """
 
     clips: list
     skipped: list
     class_names: list
+    empty_classes: list = dataclasses.field(default_factory=list)
+    notes: list = dataclasses.field(default_factory=list)
 
     @classmethod
-    def of(cls, clips, skipped, class_names=None):
-        """Sorts, drops what TFDS cannot name, and checks for an empty set."""
+    def of(
+        cls,
+        clips: Iterable[Clip],
+        skipped: list,
+        class_names: Iterable[str] | None = None,
+    ) -> "Listing":
+        """Sorts, and drops what TFDS cannot name and classes without clips.
+
+        Args:
+            clips: the clips found.
+            skipped: (name, reason) of what was left out; may be added to.
+            class_names: all classes in the order of their labels; those of
+                the clips, sorted, if None.
+        """
         usable = []
         for clip in sorted(clips, key=lambda clip: (clip.split, clip.name)):
             reason = _unusable(clip.label)
@@ -63,19 +84,25 @@ class Listing:
                 skipped.append((clip.name, reason))
             else:
                 usable.append(clip)
+        there = {clip.label for clip in usable}
         if class_names is None:
-            class_names = sorted({clip.label for clip in usable})
+            class_names = sorted(there)
         class_names = [name for name in class_names if not _unusable(name)]
-        return cls(usable, sorted(skipped), class_names)
+        return cls(
+            usable,
+            sorted(skipped),
+            [name for name in class_names if name in there],
+            [name for name in class_names if name not in there],
+        )
 
 
 def list_folder(source, label_pattern=None):
     """Lists a tree of files.
 
     The label is the name of a file's folder in `source`, or in the split's
-    folder if `source` has folders named as `SPLITS`. Files beside these
-    folders have the label "all" if there are no folders, and are skipped
-    otherwise. Deeper folders do not matter.
+    folder if the folders in `source` that hold clips are named as `SPLITS`.
+    Files beside these folders have the label "all" if there are no folders,
+    and are skipped otherwise. Deeper folders do not matter.
 
     Args:
         source: folder.
@@ -88,13 +115,19 @@ def list_folder(source, label_pattern=None):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: `label_pattern` is none, or has no group `label`.
+        ValueError: `label_pattern` is none, or has no group `label`; or a
+            folder with clips lies beside those of the splits.
     """
     names, skipped = files(source)
-    find = _by_pattern(label_pattern) if label_pattern else _by_folder(source)
+    reasons = {name: not_a_video(name) for name in names}
+    find = (
+        _by_pattern(label_pattern)
+        if label_pattern
+        else _by_folder(source, [n for n in names if not reasons[n]], skipped)
+    )
     clips = []
     for name in names:
-        found = not_a_video(name) or find(name)
+        found = reasons[name] or find(name)
         if isinstance(found, str):
             skipped.append((name, found))
             continue
@@ -130,19 +163,45 @@ def list_csv(path):
     return Listing.of(clips, skipped)
 
 
-def merged(listings):
-    """One `Listing` of several sources; of clips of one name, the first."""
-    clips, skipped, names = {}, [], set()
-    for listing in listings:
+def merged(listings: list[Listing]) -> Listing:
+    """Joins the listings of several sources.
+
+    Files are told apart by their real paths: one that is in two sources is
+    taken once, and of different files with one name the later ones are named
+    by the folder of their source, too.
+    """
+    clips, skipped, names = [], [], set()
+    source_of, keys = {}, set()
+    for number, listing in enumerate(listings):
         skipped += listing.skipped
-        names.update(listing.class_names)
+        names.update(listing.class_names, listing.empty_classes)
+        own = set()
         for clip in listing.clips:
-            key = (clip.split, clip.name)
-            if key in clips:
+            file = os.path.realpath(clip.path)
+            key = clip.split, clip.name
+            if source_of.setdefault(file, number) != number or key in own:
                 skipped.append((clip.name, "listed more than once"))
-            else:
-                clips[key] = clip
-    return Listing.of(clips.values(), skipped, sorted(names))
+                continue
+            own.add(key)
+            clip = _with_new_name(clip, keys)
+            keys.add((clip.split, clip.name))
+            clips.append(clip)
+    joined = Listing.of(clips, skipped, sorted(names))
+    joined.notes = [note for listing in listings for note in listing.notes]
+    return joined
+
+
+def _with_new_name(clip, keys):
+    """The clip under a name that is not among `keys`, (split, name)."""
+    name = clip.name
+    # The file's path ends in the clip's name; what precedes it is the source.
+    above = clip.path.removesuffix(name).rstrip("/").rsplit("/", 1)[-1]
+    number = 1
+    while (clip.split, name) in keys:
+        extra = f"-{number}" if number > 1 else ""
+        name = f"{above or 'source'}{extra}/{clip.name}"
+        number += 1
+    return dataclasses.replace(clip, name=name)
 
 
 def read_csv(path, columns):
@@ -197,14 +256,27 @@ def split_named(name, where):
     return SPLITS[name.lower()]
 
 
-def _by_folder(source):
-    with os.scandir(source) as entries:
-        folders = {
-            entry.name
-            for entry in entries
-            if entry.is_dir() and not entry.name.startswith(".")
-        }
-    has_splits = bool(folders) and all(f.lower() in SPLITS for f in folders)
+def _by_folder(source, names, skipped):
+    """A function from a clip's name to (label, split), or to a reason.
+
+    Args:
+        source: the folder, for messages.
+        names: of all clips in it.
+        skipped: (name, reason) of folders without clips is added.
+
+    Raises:
+        ValueError: folders of splits and others with clips are side by side.
+    """
+    folders = {name.split("/")[0] for name in names if "/" in name}
+    splits = {folder for folder in folders if folder.lower() in SPLITS}
+    has_splits = bool(splits) and not _beside_splits(
+        source, names, splits, folders - splits
+    )
+    if has_splits:
+        skipped += [
+            (name, "a folder without clips, beside those of the splits")
+            for name in sorted(_folders(source) - folders)
+        ]
 
     def find(name):
         folder, *rest = name.split("/")
@@ -219,6 +291,34 @@ def _by_folder(source):
         return "beside the class folders, in none of them"
 
     return find
+
+
+def _beside_splits(source, names, splits, others):
+    """The folders of clips beside those of the splits; none may be there.
+
+    One class of several may be called test: then it is the only folder that
+    has the name of a split, and its files are right in it.
+    """
+    parts = [name.split("/") for name in names]
+    has_classes = any(p[0] in splits and len(p) > 2 for p in parts)
+    if others and (len(splits) > 1 or has_classes):
+        raise ValueError(
+            f"{source!r} has folders of splits "
+            f"({', '.join(map(repr, sorted(splits)))}) and beside them others "
+            f"that hold clips ({', '.join(map(repr, sorted(others)[:10]))}). "
+            "Move these away, give them the name of a split "
+            f"({', '.join(SPLITS)}), or say what is what by a label pattern."
+        )
+    return others
+
+
+def _folders(source):
+    with os.scandir(source) as entries:
+        return {
+            entry.name
+            for entry in entries
+            if entry.is_dir() and not entry.name.startswith(".")
+        }
 
 
 def _by_pattern(label_pattern):
@@ -255,4 +355,8 @@ def _unusable(label):
     # TFDS keeps class names in a file, one in a line.
     if len(label.splitlines()) != 1 or label != label.strip():
         return "the class name has line breaks or spaces around it"
+    if any(unicodedata.category(character) == "Cc" for character in label):
+        return "the class name has control characters"
+    if len(label) > _MAX_LABEL:
+        return f"the class name is longer than {_MAX_LABEL} characters"
     return None

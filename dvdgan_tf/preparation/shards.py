@@ -55,11 +55,13 @@ class Shard:
         for name in ("sources", "label_pattern", "clips_per_shard"):
             del how[name]
         files = [_size_and_time(clip.path) for clip in clips]
+        labels = {name: label for label, name in enumerate(class_names)}
         what = [
-            [clip.name, clip.label, *file]
+            # The number, so that a class that sorts last changes no other's.
+            [clip.name, labels[clip.label], *file]
             for clip, file in zip(clips, files, strict=True)
         ]
-        content = json.dumps([what, class_names, how])
+        content = json.dumps([what, how])
         digest = hashlib.sha256(content.encode()).hexdigest()[:20]
         return cls(
             os.path.join(work_dir, f"{split}-{digest}"),
@@ -223,6 +225,31 @@ def link_or_copy(source, target):
         os.link(source, target)
     except OSError:
         tf.io.gfile.copy(source, target, overwrite=True)
+
+
+def copy_with_labels(shard: Shard, target: str, labels: dict) -> list:
+    """Copies a finished shard's records under other labels.
+
+    Args:
+        shard: the `Shard`.
+        target: path of the new TFRecord file.
+        labels: {label in the shard: label in the copy}.
+
+    Returns:
+        List of [label, frames, payload bytes], one for each record.
+    """
+    entries = []
+    frames = [frames for _, frames, _ in shard.report()["records"]]
+    payloads = tf.data.TFRecordDataset(shard.path).as_numpy_iterator()
+    with tf.io.TFRecordWriter(target) as writer:
+        for count, payload in zip(frames, payloads, strict=True):
+            example = tf.train.Example.FromString(payload)
+            value = example.features.feature["label"].int64_list.value
+            value[:] = [labels[value[0]]]
+            payload = example.SerializeToString(deterministic=True)
+            writer.write(payload)
+            entries.append([value[0], count, len(payload)])
+    return entries
 
 
 def _cannot_write(folder, error):

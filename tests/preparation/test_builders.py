@@ -16,7 +16,7 @@ from video.decoders import run_instead
 
 from dvdgan_tf.data.index import Index
 from dvdgan_tf.preparation import shards
-from dvdgan_tf.preparation.builder import Preparation
+from dvdgan_tf.preparation.builder import Preparation, record_features
 from dvdgan_tf.preparation.video_folder import VideoFolder
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data"
@@ -44,6 +44,11 @@ def records(builder, split="train"):
         for path in builder.info.splits[split].filepaths
         for record in tf.data.TFRecordDataset(os.fspath(path))
     ]
+
+
+def write_shard(builder):
+    class_names = builder.plan()[0].class_names
+    return shards.WriteShard(record_features(class_names))
 
 
 class VideoFolderTest(tfds.testing.DatasetBuilderTestCase):
@@ -183,6 +188,33 @@ def test_nothing_usable(tmp_path):
     assert not os.path.exists(tmp_path / "data" / "video_folder" / "1.0.0")
 
 
+def test_a_class_without_a_usable_clip_is_left_out(tmp_path):
+    source = tmp_path / "clips"
+    videos.tree(source, classes=("b", "d"), clips=2)
+    for name in ("a", "c"):
+        os.makedirs(source / name)
+        (source / name / "x.mp4").write_bytes(b"text")
+    builder = prepare(tmp_path / "data", sources=(str(source),), short_side=16)
+    label = builder.info.features["label"]
+    assert label.names == ["b", "d"]
+    found = examples(builder)
+    assert len(found) == 4
+    for example in found:
+        name = example["name"].decode()
+        assert label.int2str(int(example["label"])) == name[0]
+    split = builder.info.splits["train"]
+    path = os.path.join(builder.data_dir, "train.video.index.npz")
+    index = Index.load(path, split)
+    assert list(index.label) == [int(e["label"]) for e in found]
+    sizes = [len(record) for record in records(builder)]
+    assert list(index.length) == sizes
+    assert split.num_bytes == sum(sizes)
+    with open(os.path.join(builder.data_dir, "skipped.csv")) as file:
+        rows = [line.split(",")[:2] for line in file]
+    assert ["a", "class left out"] in rows
+    assert ["c", "class left out"] in rows
+
+
 def test_no_clips(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ValueError, match=r"no clip in .*notes\.txt"):
@@ -223,7 +255,7 @@ def test_a_file_that_changes_meanwhile_is_not_stored(
 
         monkeypatch.setattr(shards.IsolatedDecoder, "pieces", pieces)
     with pytest.raises(shards.CannotWriteError, match=r"0\.mp4' has changed"):
-        shards.WriteShard(builder.info.features).process(shard)
+        write_shard(builder).process(shard)
     assert os.listdir(builder.work_dir) == []
 
 
@@ -268,7 +300,7 @@ def test_full_disk_is_one_sentence_and_leaves_no_partial_file(
 
     monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
     with pytest.raises(shards.CannotWriteError, match="No space left"):
-        shards.WriteShard(builder.info.features).process(shard)
+        write_shard(builder).process(shard)
     assert os.listdir(builder.work_dir) == []
 
 

@@ -186,8 +186,88 @@ def test_several_sources_share_their_classes(tmp_path):
     two = listing.list_folder(make(tmp_path / "2", "b/2.mp4", "c/3.mp4"))
     merged = listing.merged([one, two])
     assert merged.class_names == ["a", "b", "c"]
-    assert {c.name for c in merged.clips} == {"a/1.mp4", "b/2.mp4", "c/3.mp4"}
-    assert merged.skipped == [("b/2.mp4", "listed more than once")]
+    assert found(merged) == {
+        ("a/1.mp4", "a", "train"),
+        ("b/2.mp4", "b", "train"),
+        ("2/b/2.mp4", "b", "train"),
+        ("c/3.mp4", "c", "train"),
+    }
+    assert len({clip.path for clip in merged.clips}) == 4
+    assert not merged.skipped
+
+
+def test_a_file_in_two_sources_is_taken_once(tmp_path):
+    source = make(tmp_path / "1", "train/a/1.mp4", "test/a/2.mp4")
+    os.symlink(tmp_path / "1" / "test", tmp_path / "link")
+    listings = [
+        listing.list_folder(folder)
+        for folder in (source, source, str(tmp_path / "link"))
+    ]
+    merged = listing.merged(listings)
+    assert found(merged) == {
+        ("train/a/1.mp4", "a", "train"),
+        ("test/a/2.mp4", "a", "test"),
+    }
+    # Neither may a test clip come back as one of training.
+    assert merged.skipped == [
+        ("a/2.mp4", "listed more than once"),
+        ("test/a/2.mp4", "listed more than once"),
+        ("train/a/1.mp4", "listed more than once"),
+    ]
+
+
+def test_sources_of_one_name_have_unique_keys(tmp_path):
+    listings = [
+        listing.list_folder(make(tmp_path / n / "part", "a/1.mp4"))
+        for n in "xyz"
+    ]
+    merged = listing.merged(listings)
+    assert {clip.name for clip in merged.clips} == {
+        *("a/1.mp4", "part/a/1.mp4", "part-2/a/1.mp4"),
+    }
+
+
+@pytest.mark.parametrize("extra", ["annotations", "__MACOSX", "dev"])
+def test_a_folder_without_clips_beside_the_splits(tmp_path, extra):
+    source = make(
+        tmp_path, "train/a/1.mp4", "test/b/2.mp4", f"{extra}/a/._x.mp4"
+    )
+    listed = listing.list_folder(source)
+    assert found(listed) == {
+        ("train/a/1.mp4", "a", "train"),
+        ("test/b/2.mp4", "b", "test"),
+    }
+    reason = "a folder without clips, beside those of the splits"
+    assert (extra, reason) in listed.skipped
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/a/1.mp4", "test/a/2.mp4", "dev/a/3.mp4"),
+        ("train/1.mp4", "test/2.mp4", "dev/3.mp4"),
+        ("train/a/1.mp4", "dev/a/3.mp4"),
+    ],
+)
+def test_a_folder_with_clips_beside_the_splits_is_refused(tmp_path, names):
+    with pytest.raises(ValueError, match="'dev'"):
+        listing.list_folder(make(tmp_path, *names))
+
+
+def test_classes_without_clips_are_not_on_offer():
+    clip = listing.Clip("a.mp4", "a.mp4", "a", "train")
+    listed = listing.Listing.of([clip], [], ["b", "a", "c"])
+    assert listed.class_names == ["a"]
+    assert listed.empty_classes == ["b", "c"]
+    merged = listing.merged([listed, listed])
+    assert merged.class_names == ["a"]
+    assert merged.empty_classes == ["b", "c"]
+
+
+@pytest.mark.parametrize("label", ["a\x1b[2J", "a\0b", "x" * 256, "a\rb"])
+def test_class_names_that_no_screen_can_show(label):
+    clip = listing.Clip("a.mp4", "a.mp4", label, "train")
+    assert listing.Listing.of([clip], []).class_names == []
 
 
 def test_an_empty_label_is_called_empty():
