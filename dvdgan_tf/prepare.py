@@ -65,7 +65,7 @@ FLAGS = flags.FLAGS
 DATASETS = {"video_folder": VideoFolder, "kinetics600": Kinetics600}
 
 flags.DEFINE_multi_string(
-    "source", [], "A folder of videos, or a CSV file; may be repeated."
+    "source", [], "A folder of clips, or a file; may be repeated."
 )
 flags.DEFINE_string("data_dir", None, "Folder of the TFDS datasets.")
 flags.DEFINE_enum("dataset", "video_folder", list(DATASETS), "Its builder.")
@@ -74,6 +74,9 @@ flags.DEFINE_string(
     None,
     "Regular expression with a group 'label', and perhaps 'split', searched "
     "in each file's path in the source; instead of the folders' names.",
+)
+flags.DEFINE_integer(
+    "split_list", 1, "Official split lists of UCF-101 and HMDB-51, 1 to 3."
 )
 flags.DEFINE_integer("short_side", 144, "Of the stored frames, in pixels.")
 flags.DEFINE_float("fps", None, "Frames per second stored; all by default.")

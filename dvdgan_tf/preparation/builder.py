@@ -22,25 +22,30 @@ class Preparation:
     """How video files become records.
 
     Attributes:
-        sources: folders, or for `video_folder` also CSV files; TFDS's manual
+        sources: folders, or for `video_folder` also files; TFDS's manual
             folder if empty.
-        label_pattern: see `listing.list_folder`; for `video_folder`.
+        label_pattern: see `layouts.label_pattern`; for `video_folder`.
+        split_list: which official split lists are taken, 1 to 3, of UCF-101
+            and HMDB-51.
         short_side: height or width, whichever is shorter, of the stored
             frames in pixels.
         fps: frames per second to which time stamps are resampled; None keeps
-            every frame of the file.
-        quality: of the JPEG frames, 1 to 100.
+            every frame of the file. Pictures and arrays have no time stamps:
+            every frame is kept, and this is how fast they are shown.
+        quality: JPEG quality of the stored frames, 1 to 100.
         damaged: "keep_readable" keeps what can be read of a damaged file,
             "drop" nothing.
         min_frames: files with fewer are skipped.
-        max_frames: of a record; longer files become several, each a clip of
-            its own. By default 10 s at 60 frames per second are one.
+        max_frames: frames in a record, at most; longer files become several
+            records, each a clip of its own. By default 10 s at 60 frames per
+            second are one.
         clips_per_shard: files that one shard is made of, at most.
         time_limit_s: seconds that the decoder may take for one frame.
     """
 
     sources: tuple = ()
     label_pattern: str | None = None
+    split_list: int = 1
     short_side: int = 144
     fps: float | None = None
     quality: int = 95
@@ -52,6 +57,7 @@ class Preparation:
 
     def __post_init__(self):
         limits = {
+            "split_list": (1, 3),
             "short_side": (16, 4096),
             "quality": (1, 100),
             "min_frames": (1, self.max_frames),
@@ -161,12 +167,7 @@ class VideoBuilder(FileReaderBuilder):
     def _list(self, manual_dir):
         sources = self.preparation.sources or (manual_dir,)
         listing = self._listing([os.fspath(source) for source in sources])
-        if not listing.clips:
-            reasons = "; ".join(f"{n!r}: {r}" for n, r in listing.skipped[:3])
-            raise ValueError(
-                f"There is no clip in {', '.join(map(repr, sources))}"
-                f"{' (' + reasons + ')' if reasons else ''}."
-            )
+        listing.check_not_empty(sources)
         return listing
 
     def _deal(self, split, listing):

@@ -2,8 +2,7 @@
 
 import os
 
-# Frames of clips, where a clip is a folder.
-PICTURES = (".jpg", ".jpeg", ".png")
+from dvdgan_tf.video.stills import PICTURES
 
 # Often beside videos, and never one.
 _NOT_VIDEOS = {
@@ -19,7 +18,7 @@ _NOT_VIDEOS = {
 }
 
 
-def files(source):
+def files(source: str) -> tuple[list, list]:
     """Finds all files in a folder and in its folders.
 
     Links are followed, also several to one folder, but not in circles.
@@ -69,7 +68,7 @@ def files(source):
     return sorted(names), skipped
 
 
-def not_a_video(name):
+def not_a_video(name: str) -> str | None:
     """Why a file is not worth opening; None if it is."""
     base = name.rsplit("/", 1)[-1]
     if base.startswith("."):

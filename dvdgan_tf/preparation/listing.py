@@ -1,13 +1,9 @@
 """Which video files there are, and what label and split each has."""
 
-import csv
 import dataclasses
 import os
-import re
 import unicodedata
 from collections.abc import Iterable
-
-from dvdgan_tf.preparation.folders import files, not_a_video
 
 # Names of splits as folders have them, and as TFDS has them.
 SPLITS = {
@@ -20,8 +16,17 @@ SPLITS = {
     "test": "test",
     "testing": "test",
 }
-# Of a collection without classes.
-_NO_CLASS = "all"
+# The label in a collection without classes.
+NO_CLASS = "all"
+
+UNDERSTOOD = (
+    "folders class/clip.mp4, or train/ test/ val/ with such folders; files in "
+    "one folder (one class); folders of .jpg or .png frames, perhaps with a "
+    "dataset.json (StyleGAN-V); UCF-101 or HMDB-51 with their split lists; "
+    "Something-Something with its JSON files; Kinetics with its CSV files; a "
+    ".npy array (Moving MNIST); a CSV file with the columns path and label; a "
+    ".txt list of files; one video file; and whatever a label pattern fits"
+)
 
 # Labels come from files of strangers.
 _MAX_LABEL = 255
@@ -29,19 +34,21 @@ _MAX_LABEL = 255
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A file to be read.
+    """What becomes one clip: a file, a folder of frames, or part of a file.
 
     Attributes:
-        path: of the file.
-        name: of the clip, its path relative to the source.
-        label: name of its class.
+        path: video file, folder of pictures, or array file.
+        name: path relative to the source.
+        label: name of the class.
         split: "train", "validation" or "test".
+        part: number of the clip in an array file; None for all else.
     """
 
     path: str
     name: str
     label: str
     split: str
+    part: int | None = None
 
 
 @dataclasses.dataclass
@@ -95,72 +102,23 @@ class Listing:
             [name for name in class_names if name not in there],
         )
 
+    def check_not_empty(self, where: Iterable[str]) -> None:
+        """Refuses sources without a clip.
 
-def list_folder(source, label_pattern=None):
-    """Lists a tree of files.
+        Args:
+            where: the sources.
 
-    The label is the name of a file's folder in `source`, or in the split's
-    folder if the folders in `source` that hold clips are named as `SPLITS`.
-    Files beside these folders have the label "all" if there are no folders,
-    and are skipped otherwise. Deeper folders do not matter.
-
-    Args:
-        source: folder.
-        label_pattern: regular expression searched in each path relative to
-            `source` (with "/"), whose groups `label` and, if it has one,
-            `split` take the place of the folders' names.
-
-    Returns:
-        A `Listing`.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: `label_pattern` is none, or has no group `label`; or a
-            folder with clips lies beside those of the splits.
-    """
-    names, skipped = files(source)
-    reasons = {name: not_a_video(name) for name in names}
-    find = (
-        _by_pattern(label_pattern)
-        if label_pattern
-        else _by_folder(source, [n for n in names if not reasons[n]], skipped)
-    )
-    clips = []
-    for name in names:
-        found = reasons[name] or find(name)
-        if isinstance(found, str):
-            skipped.append((name, found))
-            continue
-        label, split = found
-        clips.append(Clip(os.path.join(source, name), name, label, split))
-    return Listing.of(clips, skipped)
-
-
-def list_csv(path):
-    """Lists the files that a CSV file names.
-
-    Args:
-        path: CSV file with a header and the columns `path` (relative to the
-            file's folder, or absolute), `label` and, optionally, `split`.
-
-    Returns:
-        A `Listing`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a column is missing, or a split is unknown.
-    """
-    clips, skipped = [], []
-    folder = os.path.dirname(os.path.abspath(path))
-    for row in read_csv(path, ("path", "label")):
-        name, label = row["path"], row["label"]
-        split = split_named(row.get("split") or "train", path)
-        file = os.path.join(folder, os.path.expanduser(name))
-        if os.path.isfile(file):
-            clips.append(Clip(file, name, label, split))
-        else:
-            skipped.append((name, "no such file"))
-    return Listing.of(clips, skipped)
+        Raises:
+            ValueError: there is no clip.
+        """
+        if self.clips:
+            return
+        reasons = "; ".join(f"{n!r}: {r}" for n, r in self.skipped[:3])
+        raise ValueError(
+            f"There is no clip in {', '.join(map(repr, where))}"
+            f"{' (' + reasons + ')' if reasons else ''}. A source may be: "
+            f"{UNDERSTOOD}."
+        )
 
 
 def merged(listings: list[Listing]) -> Listing:
@@ -177,7 +135,7 @@ def merged(listings: list[Listing]) -> Listing:
         names.update(listing.class_names, listing.empty_classes)
         own = set()
         for clip in listing.clips:
-            file = os.path.realpath(clip.path)
+            file = os.path.realpath(clip.path), clip.part
             key = clip.split, clip.name
             if source_of.setdefault(file, number) != number or key in own:
                 skipped.append((clip.name, "listed more than once"))
@@ -204,45 +162,7 @@ def _with_new_name(clip, keys):
     return dataclasses.replace(clip, name=name)
 
 
-def read_csv(path, columns):
-    """Rows of a CSV file as dicts of stripped texts, by lower-case column.
-
-    Args:
-        path: of the file, UTF-8.
-        columns: names of the columns that must be there.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no CSV text, or columns are missing.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no file {path!r}.")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            header, *rows = csv.reader(file)
-        except (csv.Error, UnicodeError, ValueError) as error:
-            raise ValueError(f"{path!r} is not a CSV file: {error}.") from error
-    header = [name.strip().lower() for name in header]
-    for name in columns:
-        if name not in header:
-            raise ValueError(
-                f"{path!r} needs the columns {', '.join(columns)}. Received: "
-                f"{', '.join(header)}."
-            )
-    for number, row in enumerate(rows, 2):
-        if row and len(row) != len(header):
-            raise ValueError(
-                f"{path!r} has {len(row)} columns in row {number} and "
-                f"{len(header)} in its header."
-            )
-    return [
-        dict(zip(header, (value.strip() for value in row), strict=True))
-        for row in rows
-        if row
-    ]
-
-
-def split_named(name, where):
+def split_named(name: str, where: str) -> str:
     """The TFDS name of a split.
 
     Raises:
@@ -256,93 +176,19 @@ def split_named(name, where):
     return SPLITS[name.lower()]
 
 
-def _by_folder(source, names, skipped):
-    """A function from a clip's name to (label, split), or to a reason.
+def split_of_file(name: str, extension: str) -> str | None:
+    """The split that a list's name ends in, such as v2-train.json.
 
     Args:
-        source: the folder, for messages.
-        names: of all clips in it.
-        skipped: (name, reason) of folders without clips is added.
+        name: path of the list.
+        extension: the one that it must have, such as ".json".
 
-    Raises:
-        ValueError: folders of splits and others with clips are side by side.
+    Returns:
+        The TFDS name of the split; None for another file.
     """
-    folders = {name.split("/")[0] for name in names if "/" in name}
-    splits = {folder for folder in folders if folder.lower() in SPLITS}
-    has_splits = bool(splits) and not _beside_splits(
-        source, names, splits, folders - splits
-    )
-    if has_splits:
-        skipped += [
-            (name, "a folder without clips, beside those of the splits")
-            for name in sorted(_folders(source) - folders)
-        ]
-
-    def find(name):
-        folder, *rest = name.split("/")
-        split = "train"
-        if has_splits and rest:
-            split = SPLITS[folder.lower()]
-            folder, *rest = rest
-        if rest:
-            return folder, split
-        if not folders or (has_splits and "/" in name):
-            return _NO_CLASS, split
-        return "beside the class folders, in none of them"
-
-    return find
-
-
-def _beside_splits(source, names, splits, others):
-    """The folders of clips beside those of the splits; none may be there.
-
-    One class of several may be called test: then it is the only folder that
-    has the name of a split, and its files are right in it.
-    """
-    parts = [name.split("/") for name in names]
-    has_classes = any(p[0] in splits and len(p) > 2 for p in parts)
-    if others and (len(splits) > 1 or has_classes):
-        raise ValueError(
-            f"{source!r} has folders of splits "
-            f"({', '.join(map(repr, sorted(splits)))}) and beside them others "
-            f"that hold clips ({', '.join(map(repr, sorted(others)[:10]))}). "
-            "Move these away, give them the name of a split "
-            f"({', '.join(SPLITS)}), or say what is what by a label pattern."
-        )
-    return others
-
-
-def _folders(source):
-    with os.scandir(source) as entries:
-        return {
-            entry.name
-            for entry in entries
-            if entry.is_dir() and not entry.name.startswith(".")
-        }
-
-
-def _by_pattern(label_pattern):
-    try:
-        pattern = re.compile(label_pattern)
-    except re.error as error:
-        raise ValueError(
-            f"The label pattern is no regular expression ({error}). "
-            f"Received: {label_pattern!r}."
-        ) from error
-    if "label" not in pattern.groupindex:
-        raise ValueError(
-            "The label pattern needs a group named label, such as "
-            f"'(?P<label>[^_]+)_'. Received: {label_pattern!r}."
-        )
-
-    def find(name):
-        match = pattern.search(name)
-        if not match or not match["label"]:
-            return "its name does not fit the label pattern"
-        split = match["split"] if "split" in pattern.groupindex else None
-        return match["label"], split_named(split or "train", name)
-
-    return find
+    stem, its_extension = os.path.splitext(os.path.basename(name))
+    last = stem.lower().replace("-", "_").split("_")[-1]
+    return SPLITS.get(last) if its_extension.lower() == extension else None
 
 
 def _unusable(label):

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import time
 import uuid
 
@@ -52,7 +53,9 @@ class Shard:
         """Names the shard; looks at its files for that."""
         how = dataclasses.asdict(preparation)
         # Where the files are, and how they are dealt, does not matter.
-        for name in ("sources", "label_pattern", "clips_per_shard"):
+        for name in (
+            *("sources", "label_pattern", "split_list", "clips_per_shard"),
+        ):
             del how[name]
         files = [_size_and_time(clip.path) for clip in clips]
         labels = {name: label for label, name in enumerate(class_names)}
@@ -150,7 +153,7 @@ class WriteShard(beam.DoFn):
     def _add(self, clip, shard, decoder, writer, report):
         records = len(report["records"])
         label = shard.class_names.index(clip.label)
-        for piece in decoder.pieces(clip.path):
+        for piece in decoder.pieces(clip.path, clip.part):
             frames = len(piece.frames)
             payload = self._features.serialize_example(
                 {
@@ -274,9 +277,15 @@ def _decoder(how):
 def _size_and_time(path):
     try:
         status = os.stat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            return status.st_size, status.st_mtime_ns
+        with os.scandir(path) as entries:
+            frames = [entry.stat() for entry in entries]
     except OSError:
         return None, None
-    return status.st_size, status.st_mtime_ns
+    # A frame may be written again in place, which its folder does not show.
+    times = [frame.st_mtime_ns for frame in (status, *frames)]
+    return sum(frame.st_size for frame in frames), max(times)
 
 
 def _write_text(path, text):

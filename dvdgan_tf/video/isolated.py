@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 
 from dvdgan_tf.video.decode_process import DecodeProcess, DiedError
 from dvdgan_tf.video.reading import CannotReadError
@@ -116,7 +117,9 @@ class IsolatedDecoder:
             self._child.kill()
         self._child = None
 
-    def pieces(self, path):
+    def pieces(
+        self, path: str | bytes | os.PathLike, part: int | None = None
+    ) -> Iterator[Piece]:
         """Decodes one file.
 
         A crash or a hang costs the frames since the last whole piece. Where
@@ -125,7 +128,8 @@ class IsolatedDecoder:
         reading failed.
 
         Args:
-            path: of the file, str, bytes or path-like.
+            path: video file, folder of pictures, or array file.
+            part: number of the clip in an array file; None for all else.
 
         Yields:
             `Piece`s in order; none for a file that is skipped.
@@ -143,7 +147,7 @@ class IsolatedDecoder:
         self._reading, self.reason = True, None
         finished = False
         try:
-            yield from self._enough(self._tried_twice(os.fsdecode(path)))
+            yield from self._enough(self._tried_twice(os.fsdecode(path), part))
             finished = True
         finally:
             # Whoever turns away in the middle leaves answers unread.
@@ -161,12 +165,12 @@ class IsolatedDecoder:
                 yield waiting.pop(0)
         self.reason = self._outcome(count, self.reason)
 
-    def _tried_twice(self, path):
+    def _tried_twice(self, path, part):
         given = kills = 0
         for is_last in (False, True):
             seen = 0
             try:
-                for piece in self._decoded(path):
+                for piece in self._decoded(path, part):
                     seen += len(piece.frames)
                     if seen > given:  # Else it was, at the first try.
                         given = seen
@@ -187,12 +191,12 @@ class IsolatedDecoder:
                     self.reason = _KILLED_TWICE if kills == 2 else str(error)
                     return
 
-    def _decoded(self, path):
+    def _decoded(self, path, part):
         if self._child and not self._child.is_alive():
             self.close()
         if not self._child:
             self._child = DecodeProcess()
-        self._child.send({"path": path, **self._request})
+        self._child.send({"path": path, "part": part, **self._request})
         frames = []
         while True:
             header, data = self._child.receive(self._time_limit_s)

@@ -249,8 +249,8 @@ def test_a_file_that_changes_meanwhile_is_not_stored(
     else:
         decoded = shards.IsolatedDecoder.pieces
 
-        def pieces(decoder, path):
-            yield from decoded(decoder, path)
+        def pieces(decoder, path, part):
+            yield from decoded(decoder, path, part)
             change(path)
 
         monkeypatch.setattr(shards.IsolatedDecoder, "pieces", pieces)
@@ -346,3 +346,45 @@ def test_real_clips_against_an_independent_decode(tmp_path):
         difference = example["video"].astype(float) - expected
         # JPEG of quality 95, chroma at half size.
         assert np.abs(difference).mean() < 3.0
+
+
+def test_pictures_and_arrays_become_clips(tmp_path):
+    ramp = videos.moving_square(9, height=32)
+    for label, name in enumerate(("a", "b")):
+        folder = tmp_path / "clips" / name / "clip"
+        videos.write_pictures(folder, ramp[:: 1 - 2 * label])
+    array = np.repeat(videos.numbered(5, 32, 32)[:, None, :, :, 0], 2, axis=1)
+    np.save(tmp_path / "mnist.npy", array)
+    sources = (str(tmp_path / "clips"), str(tmp_path / "mnist.npy"))
+    builder = prepare(tmp_path / "data", sources=sources, short_side=32)
+    label = builder.info.features["label"]
+    found = {
+        example["name"].decode(): (
+            label.int2str(int(example["label"])),
+            example["video"],
+        )
+        for example in examples(builder)
+    }
+    assert {name: label for name, (label, _) in found.items()} == {
+        "a/clip": "a",
+        "b/clip": "b",
+        "mnist.npy/00000": "all",
+        "mnist.npy/00001": "all",
+    }
+    assert videos.psnr(found["a/clip"][1], ramp) > 25
+    assert videos.psnr(found["b/clip"][1], ramp[::-1]) > 25
+    assert videos.numbers(found["mnist.npy/00001"][1]) == list(range(5))
+
+
+def test_a_picture_that_changes_is_another_shard(tmp_path):
+    videos.write_pictures(tmp_path / "clips" / "a", videos.numbered(3))
+    how = Preparation(sources=(str(tmp_path / "clips"),))
+
+    def stem():
+        builder = VideoFolder(data_dir=str(tmp_path), preparation=how)
+        return builder.plan()[1]["train"][0].stem
+
+    before = stem()
+    assert stem() == before
+    replace(tmp_path / "clips" / "a" / "2.png")
+    assert stem() != before

@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from dvdgan_tf.preparation import listing
+from dvdgan_tf.preparation import layouts, listing
+from dvdgan_tf.preparation.sources import Source
 
 
 def make(folder, *names, content=b"x"):
@@ -14,13 +15,20 @@ def make(folder, *names, content=b"x"):
     return str(folder)
 
 
+def list_folder(source, label_pattern=None):
+    return layouts.clips(Source.find(source, label_pattern))
+
+
+list_csv = list_folder
+
+
 def found(listed):
     return {(c.name, c.label, c.split) for c in listed.clips}
 
 
 def test_classes_are_folders(tmp_path):
     source = make(tmp_path, "b c/1.mp4", "a/x/2.avi", "a/-3.mkv", "ü/ü.webm")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert found(listed) == {
         ("b c/1.mp4", "b c", "train"),
         ("a/x/2.avi", "a", "train"),
@@ -34,7 +42,7 @@ def test_classes_are_folders(tmp_path):
 
 def test_splits_are_folders_of_class_folders(tmp_path):
     source = make(tmp_path, "train/a/1.mp4", "val/a/2.mp4", "Test/b/3.mp4")
-    assert found(listing.list_folder(source)) == {
+    assert found(list_folder(source)) == {
         ("train/a/1.mp4", "a", "train"),
         ("val/a/2.mp4", "a", "validation"),
         ("Test/b/3.mp4", "b", "test"),
@@ -43,7 +51,7 @@ def test_splits_are_folders_of_class_folders(tmp_path):
 
 def test_a_class_may_be_called_test(tmp_path):
     source = make(tmp_path, "test/1.mp4", "run/2.mp4")
-    assert found(listing.list_folder(source)) == {
+    assert found(list_folder(source)) == {
         ("test/1.mp4", "test", "train"),
         ("run/2.mp4", "run", "train"),
     }
@@ -53,7 +61,7 @@ def test_a_class_may_be_called_test(tmp_path):
 def test_without_class_folders_all_is_one_class(tmp_path, split):
     source = make(tmp_path, f"{split}1.mp4", f"{split}2.mp4")
     expected = "test" if split else "train"
-    assert found(listing.list_folder(source)) == {
+    assert found(list_folder(source)) == {
         (f"{split}{n}.mp4", "all", expected) for n in (1, 2)
     }
 
@@ -62,7 +70,7 @@ def test_what_is_left_out_is_named(tmp_path):
     source = make(
         tmp_path, "a/1.mp4", "a/._1.mp4", "a/n.TXT", "b.mp4", ".git/c.mp4"
     )
-    assert listing.list_folder(source).skipped == [
+    assert list_folder(source).skipped == [
         (".git", "hidden folder"),
         ("a/._1.mp4", "hidden file"),
         ("a/n.TXT", "not a video (.txt)"),
@@ -75,7 +83,7 @@ def test_class_names_that_no_dataset_can_hold(tmp_path):
     source = make(tmp_path, "a\nb/1.mp4", " c/2.mp4", "d/3.mp4")
     with open(os.path.join(os.fsencode(tmp_path), b"\xff", b"4.mp4"), "wb"):
         pass
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert listed.class_names == ["d"]
     assert len(listed.skipped) == 3
 
@@ -86,7 +94,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     os.symlink(tmp_path / "elsewhere", tmp_path / "set" / "b")
     os.symlink(tmp_path / "set", tmp_path / "set" / "a" / "again")
     os.symlink(tmp_path / "set" / "a", tmp_path / "set" / "a" / "self")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert {c.name for c in listed.clips} == {"a/1.mp4", "b/2.mp4"}
     assert listed.skipped == [
         ("a/again", "a link back to a folder that it is in"),
@@ -100,7 +108,7 @@ def test_several_links_to_one_folder(tmp_path):
     for name in ("b", "d"):
         os.symlink(tmp_path / "elsewhere", tmp_path / "set" / name)
     os.symlink("../c", tmp_path / "set" / "a" / "other")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert found(listed) == {
         ("a/1.mp4", "a", "train"),
         ("a/other/x/3.mp4", "a", "train"),
@@ -115,7 +123,7 @@ def test_links_across_end(tmp_path):
     source = make(tmp_path, "a/1.mp4", "b/2.mp4")
     os.symlink("../b", tmp_path / "a" / "b")
     os.symlink("../a", tmp_path / "b" / "a")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert {c.name for c in listed.clips} == {
         *("a/1.mp4", "a/b/2.mp4", "b/2.mp4", "b/a/1.mp4"),
     }
@@ -126,8 +134,8 @@ def test_labels_from_names(tmp_path):
     source = make(tmp_path, "x/ann_run.avi", "x/bob_walk.avi", "x/notes.avi")
     pattern = r"(?P<split>bob|)[^/_]*_(?P<label>\w+)\.avi$"
     with pytest.raises(ValueError, match="'bob'"):
-        listing.list_folder(source, pattern)
-    listed = listing.list_folder(source, r"_(?P<label>\w+)\.avi$")
+        list_folder(source, pattern)
+    listed = list_folder(source, r"_(?P<label>\w+)\.avi$")
     assert found(listed) == {
         ("x/ann_run.avi", "run", "train"),
         ("x/bob_walk.avi", "walk", "train"),
@@ -140,7 +148,7 @@ def test_labels_from_names(tmp_path):
 @pytest.mark.parametrize("pattern", ["(", "no group"])
 def test_bad_patterns(tmp_path, pattern):
     with pytest.raises(ValueError, match="label pattern"):
-        listing.list_folder(make(tmp_path, "a/1.mp4"), pattern)
+        list_folder(make(tmp_path, "a/1.mp4"), pattern)
 
 
 def test_csv(tmp_path):
@@ -150,7 +158,7 @@ def test_csv(tmp_path):
         "Path, label,split\nv/1.mp4,a b,train\nv/2.mp4,c,val\nv/3.mp4,c,test\n"
         "\n"
     )
-    listed = listing.list_csv(str(path))
+    listed = list_csv(str(path))
     assert found(listed) == {
         ("v/1.mp4", "a b", "train"),
         ("v/2.mp4", "c", "validation"),
@@ -171,19 +179,19 @@ def test_bad_csv(tmp_path, text, message):
     path = tmp_path / "list.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        listing.list_csv(str(path))
+        list_csv(str(path))
 
 
 def test_absent_sources(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        listing.list_folder(str(tmp_path / "nowhere"))
+        list_folder(str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        listing.list_csv(str(tmp_path / "nowhere.csv"))
+        list_csv(str(tmp_path / "nowhere.csv"))
 
 
 def test_several_sources_share_their_classes(tmp_path):
-    one = listing.list_folder(make(tmp_path / "1", "a/1.mp4", "b/2.mp4"))
-    two = listing.list_folder(make(tmp_path / "2", "b/2.mp4", "c/3.mp4"))
+    one = list_folder(make(tmp_path / "1", "a/1.mp4", "b/2.mp4"))
+    two = list_folder(make(tmp_path / "2", "b/2.mp4", "c/3.mp4"))
     merged = listing.merged([one, two])
     assert merged.class_names == ["a", "b", "c"]
     assert found(merged) == {
@@ -200,7 +208,7 @@ def test_a_file_in_two_sources_is_taken_once(tmp_path):
     source = make(tmp_path / "1", "train/a/1.mp4", "test/a/2.mp4")
     os.symlink(tmp_path / "1" / "test", tmp_path / "link")
     listings = [
-        listing.list_folder(folder)
+        list_folder(folder)
         for folder in (source, source, str(tmp_path / "link"))
     ]
     merged = listing.merged(listings)
@@ -218,8 +226,7 @@ def test_a_file_in_two_sources_is_taken_once(tmp_path):
 
 def test_sources_of_one_name_have_unique_keys(tmp_path):
     listings = [
-        listing.list_folder(make(tmp_path / n / "part", "a/1.mp4"))
-        for n in "xyz"
+        list_folder(make(tmp_path / n / "part", "a/1.mp4")) for n in "xyz"
     ]
     merged = listing.merged(listings)
     assert {clip.name for clip in merged.clips} == {
@@ -232,7 +239,7 @@ def test_a_folder_without_clips_beside_the_splits(tmp_path, extra):
     source = make(
         tmp_path, "train/a/1.mp4", "test/b/2.mp4", f"{extra}/a/._x.mp4"
     )
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert found(listed) == {
         ("train/a/1.mp4", "a", "train"),
         ("test/b/2.mp4", "b", "test"),
@@ -251,7 +258,7 @@ def test_a_folder_without_clips_beside_the_splits(tmp_path, extra):
 )
 def test_a_folder_with_clips_beside_the_splits_is_refused(tmp_path, names):
     with pytest.raises(ValueError, match="'dev'"):
-        listing.list_folder(make(tmp_path, *names))
+        list_folder(make(tmp_path, *names))
 
 
 def test_classes_without_clips_are_not_on_offer():
