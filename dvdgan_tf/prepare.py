@@ -3,8 +3,9 @@
     python -m dvdgan_tf.prepare --source=clips --data_dir=data \
         --dataset=video_folder --short_side=144
 
-Runs on all CPUs, or on the Beam runner of `--beam_pipeline_options`. Run
-again after an interruption, the same command goes on where it stopped.
+Runs on all CPUs that there is memory for, or on the Beam runner of
+`--beam_pipeline_options`. Run again after an interruption, the same command
+goes on where it stopped. One whose process is killed goes on with one fewer.
 docs/data.md says what the sources may look like.
 """
 
@@ -55,7 +56,7 @@ try:
         from tqdm import tqdm
 
         from dvdgan_tf.preparation import builder as builders
-        from dvdgan_tf.preparation import shards
+        from dvdgan_tf.preparation import machine, shards
         from dvdgan_tf.preparation.kinetics600 import Kinetics600
         from dvdgan_tf.preparation.video_folder import VideoFolder
 except ImportError as error:
@@ -96,7 +97,8 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "num_workers",
     None,
-    "Processes on this machine; as many as CPUs if unset.",
+    "Processes on this machine; as many as its processors and memory allow if "
+    "unset.",
     lower_bound=1,
 )
 flags.DEFINE_multi_string(
@@ -166,28 +168,23 @@ def make_builder():
     names = [f.name for f in dataclasses.fields(builders.Preparation)]
     how = {name: FLAGS[name].value for name in names if name != "sources"}
     sources = tuple(os.path.expanduser(source) for source in FLAGS.source)
+    workers = FLAGS.num_workers or machine.processes()
     return DATASETS[FLAGS.dataset](
         data_dir=os.path.expanduser(FLAGS.data_dir),
         preparation=builders.Preparation(sources=sources, **how),
+        num_workers=None if FLAGS.beam_pipeline_options else workers,
     )
 
 
 def run_beam(builder, log):
-    """Makes the dataset; errors of Beam's processes become one sentence.
+    """Makes the dataset; errors of its processes become one sentence.
 
     Args:
         builder: a `VideoBuilder`.
         log: path of the file that the processes print to.
     """
-    workers = FLAGS.num_workers or os.cpu_count()
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    options = FLAGS.beam_pipeline_options or [
-        "--runner=DirectRunner",
-        f"--direct_running_mode={mode}",
-        f"--direct_num_workers={workers}",
-    ]
     config = tfds.download.DownloadConfig(
-        beam_options=PipelineOptions(options),
+        beam_options=PipelineOptions(FLAGS.beam_pipeline_options),
         try_download_gcs=False,
         compute_stats=tfds.download.ComputeStatsMode.SKIP,
     )

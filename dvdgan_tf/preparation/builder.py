@@ -3,7 +3,6 @@
 import abc
 import csv
 import dataclasses
-import hashlib
 import os
 
 import apache_beam as beam
@@ -13,7 +12,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
 from dvdgan_tf.data.index import index_name
-from dvdgan_tf.preparation import shards
+from dvdgan_tf.preparation import processes, shards
+from dvdgan_tf.preparation.dealing import deal
 from dvdgan_tf.preparation.listing import Listing
 
 
@@ -103,21 +103,30 @@ def record_features(
 
 
 class VideoBuilder(FileReaderBuilder):
-    """Decodes video files into shards of JPEG frames, by Beam.
+    """Decodes video files into shards of JPEG frames.
 
     A shard is made of a fixed set of files by one worker, which streams their
-    frames into it: neither Beam nor a worker ever holds more than one record.
+    frames into it: nobody ever holds more than one record.
     Finished shards are kept in `work_dir` until all are there, so that a
-    preparation that was interrupted goes on where it stopped. Files are dealt
-    to shards in an order drawn by their names, so that classes mix.
+    preparation that was interrupted goes on where it stopped. See `dealing`
+    for how the files are dealt to shards.
 
     Args:
         preparation: a `Preparation`.
+        num_workers: processes on this machine that make shards; None leaves
+            it to Apache Beam with the options of TFDS's `DownloadConfig`.
         **kwargs: of `tfds.core.DatasetBuilder`.
     """
 
-    def __init__(self, *, preparation=None, **kwargs):
+    def __init__(
+        self,
+        *,
+        preparation: Preparation | None = None,
+        num_workers: int | None = None,
+        **kwargs,
+    ):
         self.preparation = preparation or Preparation()
+        self._num_workers = num_workers
         self._plan = None
         super().__init__(**kwargs)
 
@@ -172,18 +181,15 @@ class VideoBuilder(FileReaderBuilder):
 
     def _deal(self, split, listing):
         clips = [clip for clip in listing.clips if clip.split == split]
-        clips.sort(key=lambda clip: (_digest(clip.name), clip.name))
-        # A small collection, too, is work for several processes.
-        size = min(self.preparation.clips_per_shard, -(-len(clips) // 16))
         return [
             shards.Shard.of(
                 self.work_dir,
                 split,
-                clips[i : i + size],
+                dealt,
                 listing.class_names,
                 self.preparation,
             )
-            for i in range(0, len(clips), size)
+            for dealt in deal(clips, self.preparation.clips_per_shard)
         ]
 
     def _download_and_prepare(self, dl_manager, download_config=None):
@@ -198,15 +204,7 @@ class VideoBuilder(FileReaderBuilder):
         if not names:
             raise ValueError(_nothing_usable(listing, plan))
         self.info.features["label"].names = names
-        # Labels as they were when the shards were made, to those of now.
-        labels = {
-            old: names.index(name)
-            for old, name in enumerate(listing.class_names)
-            if name in names
-        }
-        splits = [
-            self._collect(name, made, labels) for name, made in plan.items()
-        ]
+        splits = [self._collect(name, made) for name, made in plan.items()]
         # TFDS moves the folder when all is there: this file, too.
         path = os.path.join(self.data_dir, "skipped.csv")
         _write_left_out(path, listing, plan)
@@ -215,6 +213,11 @@ class VideoBuilder(FileReaderBuilder):
         )
 
     def _make(self, missing, class_names, download_config):
+        write = shards.WriteShard(record_features(class_names))
+        if self._num_workers:
+            # Beam's own local processes wait for ever for one that is killed.
+            processes.run(write.process, missing, self._num_workers)
+            return
         config = download_config or tfds.download.DownloadConfig()
         with beam.Pipeline(
             runner=config.beam_runner, options=config.beam_options
@@ -223,16 +226,17 @@ class VideoBuilder(FileReaderBuilder):
                 pipeline
                 | "Shards" >> beam.Create(missing)
                 | "Deal" >> beam.Reshuffle()
-                | "Write"
-                >> beam.ParDo(shards.WriteShard(record_features(class_names)))
+                | "Write" >> beam.ParDo(write)
             )
 
-    def _collect(self, name, made, labels):
+    def _collect(self, name, made):
         """Puts a split's shards and its index into the dataset's folder."""
         reports = [(s, r) for s in made if (r := s.report())["records"]]
         if not reports:
             return None
         template = self._get_filename_template(split_name=name)
+        class_names = self.info.features["label"].names
+        numbers = {name: label for label, name in enumerate(class_names)}
         records = []
         for i, (shard, report) in enumerate(reports):
             target = os.fspath(
@@ -240,6 +244,7 @@ class VideoBuilder(FileReaderBuilder):
                     shard_index=i, num_shards=len(reports)
                 )
             )
+            labels = {label: numbers[name] for label, name in report["classes"]}
             if all(old == new for old, new in labels.items()):
                 shards.link_or_copy(shard.path, target)
                 records.append(report["records"])
@@ -282,13 +287,12 @@ def classes_left_out(listing: Listing, plan: dict) -> list[str]:
         plan: its shards, all finished.
     """
     used = {
-        label
+        name
         for made in plan.values()
         for shard in made
-        for label, *_ in shard.report()["records"]
+        for _, name in shard.report()["classes"]
     }
-    names = enumerate(listing.class_names)
-    unusable = [name for label, name in names if label not in used]
+    unusable = [name for name in listing.class_names if name not in used]
     return [*listing.empty_classes, *unusable]
 
 
@@ -315,7 +319,3 @@ def _nothing_usable(listing, plan):
         f"None of the {len(skipped)} files is usable; the first, "
         f"{name!r}: {reason}."
     )
-
-
-def _digest(name):
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()

@@ -32,7 +32,7 @@ def files(source: str) -> tuple[list, list]:
 
     Raises:
         FileNotFoundError: there is no such folder.
-        OSError: a folder in it cannot be read.
+        OSError: the folder itself may not be read, or the drive fails.
     """
     if not os.path.isdir(source):
         raise FileNotFoundError(
@@ -43,11 +43,17 @@ def files(source: str) -> tuple[list, list]:
     names, skipped = [], []
     above = {source: (os.path.realpath(source),)}  # itself included
 
-    def fail(error):
-        raise error
+    def unreadable(error):
+        # Whatever else fails is this machine's trouble, not the folder's.
+        ours = isinstance(error, PermissionError | FileNotFoundError)
+        if not ours or error.filename in (None, source):
+            raise error
+        name = os.path.relpath(error.filename, source).replace(os.sep, "/")
+        reason = f"a folder that cannot be read ({error.strerror})"
+        skipped.append((name, reason))
 
     for folder, folders, here in os.walk(
-        source, onerror=fail, followlinks=True
+        source, onerror=unreadable, followlinks=True
     ):
         relative = os.path.relpath(folder, source).replace(os.sep, "/")
         prefix = "" if relative == "." else relative + "/"

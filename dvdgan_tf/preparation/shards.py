@@ -58,10 +58,10 @@ class Shard:
         ):
             del how[name]
         files = [_size_and_time(clip.path) for clip in clips]
-        labels = {name: label for label, name in enumerate(class_names)}
+        # Not with all classes: one more changes the labels of others, which
+        # are put right when the shards are collected.
         what = [
-            # The number, so that a class that sorts last changes no other's.
-            [clip.name, labels[clip.label], *file]
+            [clip.name, clip.label, *file]
             for clip, file in zip(clips, files, strict=True)
         ]
         content = json.dumps([what, how])
@@ -91,9 +91,10 @@ class Shard:
     def report(self):
         """What became of the clips, a dict.
 
-        `records`: list of [label, frames, payload bytes]; `bytes`: of the
-        file; `written`: number of clips with records; `skipped` and
-        `shortened`: lists of [name, reason]; `seconds`.
+        `records`: list of [label, frames, payload bytes]; `classes`: list of
+        [label, name of the class], as they were when the shard was made;
+        `written`: number of clips with records; `skipped` and `shortened`:
+        lists of [name, reason]; `seconds`.
         """
         with tf.io.gfile.GFile(self.report_path) as file:
             return json.load(file)
@@ -146,7 +147,8 @@ class WriteShard(beam.DoFn):
             if tf.io.gfile.exists(partial):
                 tf.io.gfile.remove(partial)
             raise
-        report["bytes"] = sum(n for *_, n in report["records"])
+        labels = sorted({label for label, *_ in report["records"]})
+        report["classes"] = [[n, shard.class_names[n]] for n in labels]
         report["seconds"] = time.time() - start
         _write_text(shard.report_path, json.dumps(report))
 

@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -100,6 +101,48 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
         ("a/again", "a link back to a folder that it is in"),
         ("a/self", "a link back to a folder that it is in"),
     ]
+
+
+def unreadable(folder, error):
+    """os.scandir with a folder that cannot be read; root may read any."""
+
+    def scandir(path):
+        if os.fspath(path) == str(folder):
+            raise error(error.number, "Reason", str(folder))
+        return original(path)
+
+    original = os.scandir
+    return scandir
+
+
+class DriveError(OSError):
+    number = errno.EIO
+
+
+class ForbiddenError(PermissionError):
+    number = errno.EACCES
+
+
+def test_a_folder_that_may_not_be_read_is_left_out(tmp_path, monkeypatch):
+    source = make(tmp_path, "a/1.mp4", "a/x/2.mp4", "b/3.mp4", "lost/4.mp4")
+    for folder in ("lost", "a/x"):
+        scandir = unreadable(tmp_path / folder, ForbiddenError)
+        monkeypatch.setattr(os, "scandir", scandir)
+    listed = list_folder(source)
+    assert {c.name for c in listed.clips} == {"a/1.mp4", "b/3.mp4"}
+    reason = "a folder that cannot be read (Reason)"
+    assert listed.skipped == [("a/x", reason), ("lost", reason)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "error"), [("b", DriveError), ("", ForbiddenError)]
+)
+def test_what_stops_the_search(tmp_path, monkeypatch, folder, error):
+    source = make(tmp_path, "a/1.mp4", "b/3.mp4")
+    scandir = unreadable(os.path.join(source, folder).rstrip("/"), error)
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(OSError, match="Reason"):
+        list_folder(source)
 
 
 def test_several_links_to_one_folder(tmp_path):

@@ -100,9 +100,10 @@ def _by_folder(source, names, skipped) -> Callable:
     splits = {folder for folder in folders if folder.lower() in SPLITS}
     others = folders - splits
     if _are_splits(source, names, splits, others):
+        named = {name for name, _ in skipped}
         skipped += [
             (name, "a folder without clips, beside those of the splits")
-            for name in sorted(_folders(source.path) - folders)
+            for name in sorted(_folders(source.path) - folders - named)
         ]
         return _by_split
     if folders:
