@@ -1,6 +1,7 @@
 """Which video files there are, and what label and split each has."""
 
 import dataclasses
+import functools
 import os
 import unicodedata
 from collections.abc import Iterable
@@ -128,14 +129,15 @@ def merged(listings: list[Listing]) -> Listing:
     taken once, and of different files with one name the later ones are named
     by the folder of their source, too.
     """
-    clips, skipped, names = [], [], set()
+    clips, skipped, names = [], [], []
     source_of, keys = {}, set()
+    real = functools.cache(os.path.realpath)
     for number, listing in enumerate(listings):
         skipped += listing.skipped
-        names.update(listing.class_names, listing.empty_classes)
+        names += [*listing.class_names, *listing.empty_classes]
         own = set()
         for clip in listing.clips:
-            file = os.path.realpath(clip.path), clip.part
+            file = _real_path(clip.path, real), clip.part
             key = clip.split, clip.name
             if source_of.setdefault(file, number) != number or key in own:
                 skipped.append((clip.name, "listed more than once"))
@@ -144,9 +146,19 @@ def merged(listings: list[Listing]) -> Listing:
             clip = _with_new_name(clip, keys)
             keys.add((clip.split, clip.name))
             clips.append(clip)
-    joined = Listing.of(clips, skipped, sorted(names))
+    if len(listings) > 1:
+        names = sorted(set(names))
+    joined = Listing.of(clips, skipped, names)
     joined.notes = [note for listing in listings for note in listing.notes]
     return joined
+
+
+def _real_path(path, real):
+    # Most files are no links. Few questions are asked: drives may be slow.
+    if os.path.islink(path):
+        return real(path)
+    folder, name = os.path.split(path)
+    return os.path.join(real(folder), name)
 
 
 def _with_new_name(clip, keys):

@@ -117,12 +117,13 @@ def read_json(path: str):
     Raises:
         ValueError: it is too large, too deep, or no JSON.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path!r} is not JSON ({error}).") from error
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError(f"{path!r} is nested too deeply.") from error
+    except ValueError as error:  # also of numbers with too many digits
+        raise ValueError(f"{path!r} is not JSON ({error}).") from error
 
 
 def inside(folder: str, name: str) -> str | None:

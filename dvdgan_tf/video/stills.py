@@ -156,9 +156,16 @@ def _slices(path, part):
 
 def _array(path):
     wanted = "uint8 [frames, clips, height, width]"
+    if not os.path.isfile(path):  # A named pipe would wait for its writer.
+        raise ValueError(f"{path!r} is not a regular file")
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
+        with np.errstate(over="raise"):  # of a shape that no file has
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:
+        # NumPy reads the header as Python's tokens; there is no list of what
+        # odd ones make it raise.
         raise ValueError(f"{path!r} is no array file ({error})") from error
     if not isinstance(array, np.ndarray) or array.ndim != 4:
         raise ValueError(f"{path!r} must be {wanted}")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dvdgan_tf.preparation import layouts
+from dvdgan_tf.preparation.listing import merged
 from dvdgan_tf.preparation.sources import Source
 
 
@@ -80,6 +81,7 @@ def test_labels_of_dataset_json(tmp_path, labels):
     listing = clips(tmp_path)
     assert found(listing) == {("v1", "2", "train"), ("v2", "10", "train")}
     assert listing.class_names == ["2", "10"]  # as the numbers are
+    assert merged([listing]).class_names == ["2", "10"]
     assert listing.skipped == [("v3", "dataset.json has no label for it")]
 
 
@@ -89,6 +91,7 @@ def test_labels_of_dataset_json(tmp_path, labels):
         "{",
         "[" * 100_000,
         '{"labels": 5}',
+        '{"labels": [["v1/0.jpg", ' + "9" * 5000 + "]]}",
         '{"labels": [["v1/0.jpg", [0.5]]]}',
         '{"labels": [["v1/0.jpg"]]}',
         '{"labels": [["v1/0.jpg", 1], ["v1/1.jpg", 2]]}',
@@ -248,6 +251,7 @@ def test_something_something(tmp_path, prefix):
     table("validation", {"id": "2", "template": template})
     table("test", {"id": "3"})
     write(tmp_path / "labels" / f"{prefix}labels.json", '{"Holding": "0"}')
+    write(tmp_path / "labels" / "other" / "train.json", '{"no": "list"}')
     listing = clips(tmp_path)
     label = "Putting something on something"
     assert found(listing) == {
@@ -259,6 +263,11 @@ def test_something_something(tmp_path, prefix):
     assert skipped["77"] == "missing"
     assert skipped["videos/3.webm"].endswith("has no label for it")
     assert skipped["videos/4.webm"] == "in none of the JSON files"
+
+
+def test_json_files_of_other_collections_are_not_read(tmp_path):
+    make(tmp_path, "a/1.mp4", "b/2.mp4", "annotations/train.json")
+    assert clips(tmp_path).class_names == ["a", "b"]
 
 
 # Kinetics
@@ -315,6 +324,32 @@ def test_other_arrays_are_refused(tmp_path, array):
     np.save(path, array, allow_pickle=True)
     with pytest.raises(ValueError, match=r"x\.npy"):
         clips(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 2, 3, 4), }",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (1" + b"0" * 30,
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (1, 1, 1, 1), }",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 9, 9, 9), }"
+        % 2**62,
+        b"(" * 5000,
+        b"{}",
+    ],
+)
+def test_arrays_with_odd_headers_are_refused(tmp_path, header):
+    path = tmp_path / "x.npy"
+    length = len(header).to_bytes(2, "little")
+    path.write_bytes(b"\x93NUMPY\x01\x00" + length + header + b"x" * 100)
+    with pytest.raises(ValueError, match=r"x\.npy"):
+        clips(path)
+
+
+def test_a_named_pipe_is_no_array(tmp_path):
+    os.mkfifo(tmp_path / "x.npy")
+    with pytest.raises(ValueError, match=r"x\.npy"):
+        clips(tmp_path)
 
 
 def test_a_cut_array_is_refused(tmp_path):

@@ -1,10 +1,11 @@
 """A CSV file that names files, their labels and their splits."""
 
 import csv
+import io
 import os
 
 from dvdgan_tf.preparation.listing import Clip, Listing, split_named
-from dvdgan_tf.preparation.sources import Source
+from dvdgan_tf.preparation.sources import Source, read_text
 
 
 def clips(source: Source) -> Listing | None:
@@ -37,7 +38,7 @@ def read_csv(path: str, columns: tuple) -> list[dict]:
     """Rows of a CSV file as dicts of stripped texts, by lower-case column.
 
     Args:
-        path: of the file, UTF-8.
+        path: UTF-8 text file.
         columns: names of the columns that must be there.
 
     Raises:
@@ -46,11 +47,11 @@ def read_csv(path: str, columns: tuple) -> list[dict]:
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no file {path!r}.")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            header, *rows = csv.reader(file)
-        except (csv.Error, UnicodeError, ValueError) as error:
-            raise ValueError(f"{path!r} is not a CSV file: {error}.") from error
+    text = read_text(path)
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline=""))
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{path!r} is not a CSV file: {error}.") from error
     header = [name.strip().lower() for name in header]
     for name in columns:
         if name not in header:

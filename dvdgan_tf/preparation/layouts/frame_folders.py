@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 
 from dvdgan_tf.preparation.layouts.class_folders import labelled
 from dvdgan_tf.preparation.listing import SPLITS, Clip, Listing
@@ -63,7 +64,7 @@ def _with_labels(source, folders, labels, skipped):
         found.append(Clip(path, name, labels[folder], split))
     names = {clip.label for clip in found}
     # Numbers are usual, and stay the numbers of their classes.
-    numbers = all(name.isascii() and name.isdigit() for name in names)
+    numbers = all(re.fullmatch("[0-9]{1,9}", name) for name in names)
     return Listing.of(
         found, skipped, sorted(names, key=int if numbers else None)
     )

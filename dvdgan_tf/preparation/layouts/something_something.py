@@ -27,7 +27,7 @@ def clips(source: Source) -> Listing | None:
         for name in source.videos()
     }
     found, skipped = {}, source.not_videos()
-    for table, (split, entries) in tables.items():
+    for split, entries in tables:
         for entry in entries:
             identity, label = str(entry["id"]), _label(entry)
             name = paths.get(identity)
@@ -35,14 +35,14 @@ def clips(source: Source) -> Listing | None:
             if name is None:
                 reason = "missing"
             elif not label:
-                reason = f"{posixpath.basename(table)} has no label for it"
+                reason = f"the JSON file of {split} has no label for it"
             elif name in found:
                 reason = "listed more than once"
             if reason:
                 skipped.append((name or identity, reason))
             else:
                 found[name] = Clip(source.join(name), name, label, split)
-    listed = {str(e["id"]) for _, entries in tables.values() for e in entries}
+    listed = {str(e["id"]) for _, entries in tables for e in entries}
     skipped += [
         (name, "in none of the JSON files")
         for identity, name in paths.items()
@@ -52,13 +52,16 @@ def clips(source: Source) -> Listing | None:
 
 
 def _tables(source):
-    """{name of file: (split, its list of objects)}."""
-    tables = {}
+    """[(split, list of objects)] of the JSON files."""
+    # Files of other collections have such names, too, and may be huge.
+    if not any(name.lower().endswith(".webm") for name in source.names):
+        return []
+    tables = []
     for name in source.names:
         split = split_of_file(name, ".json")
         content = read_json(source.join(name)) if split else None
         if isinstance(content, list) and content and all(map(_is_one, content)):
-            tables[name] = split, content
+            tables.append((split, content))
     return tables
 
 
