@@ -3,10 +3,11 @@ r"""Turns video files into a TFDS dataset of JPEG frames.
     python -m dvdgan_tf.prepare --source=clips --data_dir=data \
         --dataset=video_folder --short_side=144
 
-Runs on all CPUs, or on the Beam runner of --beam_pipeline_options. Run again
-after an interruption, the same command goes on where it stopped. docs/data.md
-says what the sources may look like. Exit codes: 0 when finished; 2 for what
-the user can mend; 1 when it fails.
+Runs on all CPUs that there is memory for, or on the Beam runner of
+--beam_pipeline_options. Run again after an interruption, the same command goes
+on where it stopped. One whose process is killed goes on with one fewer.
+docs/data.md says what the sources may look like. Exit codes: 0 when finished; 2
+for what the user can mend; 1 when it fails.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from dvdgan_tf.quiet import import_tensorflow, stderr_into
 FLAGS = command_line.new_flags()
 command_line.define_paths(
     "source",
-    "A folder of videos, or a CSV file that lists them. May be repeated.",
+    "A folder of clips, or a file that is or lists clips. May be repeated.",
     FLAGS,
 )
 command_line.define_path(
@@ -67,6 +68,12 @@ flags.DEFINE_integer(
     "JPEG quality of the stored frames, 1 to 100.",
     flag_values=FLAGS,
 )
+flags.DEFINE_integer(
+    "split_list",
+    1,
+    "Number of the official split lists of UCF-101 and HMDB-51 to use, 1 to 3.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_enum(
     "damaged",
     "keep_readable",
@@ -101,7 +108,8 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "num_workers",
     None,
-    "Number of processes on this machine; one for each CPU by default.",
+    "Number of processes on this machine; as many as its processors and memory "
+    "allow by default.",
     lower_bound=1,
     flag_values=FLAGS,
 )
@@ -149,6 +157,8 @@ def prepare() -> None:
     builder = make_builder()
     print(f"Looking for files in {', '.join(FLAGS.source)} ...", flush=True)
     listing, plan = builder.plan()
+    for note in listing.notes:
+        print(f"Note: {note}")
     planned = [shard for made in plan.values() for shard in made]
     if tf.io.gfile.exists(builder.data_dir):
         raise ValueError(
@@ -156,7 +166,6 @@ def prepare() -> None:
             "another --data_dir, or delete that folder first."
         )
     shards.make_folder(builder.work_dir)
-    workers = FLAGS.num_workers or os.cpu_count()
     print(
         f"Decoding {len(listing.clips):,} files into {len(planned):,} shards; "
         "the bar counts the files of finished shards.",
@@ -169,7 +178,7 @@ def prepare() -> None:
         os.fdopen(os.dup(stderr), "w") as file,
         running.progress(planned, len(listing.clips), file),
     ):
-        running.run_beam(builder, path, workers, FLAGS.beam_pipeline_options)
+        running.run_beam(builder, path, FLAGS.beam_pipeline_options)
     running.print_table(builder, listing, plan, start)
     running.tidy_up(builder, path)
     path = os.path.join(builder.data_dir, "skipped.csv")
@@ -179,6 +188,7 @@ def prepare() -> None:
 
 def make_builder():
     """The builder of the flags."""
+    from dvdgan_tf.preparation import machine
     from dvdgan_tf.preparation.builder import Preparation
     from dvdgan_tf.preparation.kinetics600 import Kinetics600
     from dvdgan_tf.preparation.video_folder import VideoFolder
@@ -186,9 +196,11 @@ def make_builder():
     datasets = {"video_folder": VideoFolder, "kinetics600": Kinetics600}
     names = [f.name for f in dataclasses.fields(Preparation)]
     how = {name: FLAGS[name].value for name in names if name != "sources"}
+    workers = FLAGS.num_workers or machine.processes()
     return datasets[FLAGS.dataset](
         data_dir=FLAGS.data_dir,
         preparation=Preparation(sources=tuple(FLAGS.source), **how),
+        num_workers=None if FLAGS.beam_pipeline_options else workers,
     )
 
 

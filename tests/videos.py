@@ -5,6 +5,7 @@ import os
 
 import av
 import numpy as np
+from PIL import Image
 
 
 def moving_square(frames=12, height=48, width=64, side=16):
@@ -64,6 +65,14 @@ def add(container, stream, video, pix_fmt, stamps=None):
             frame.time_base = fractions.Fraction(1, 1000)
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
+
+
+def write_pictures(folder, video, extension="png", first=1):
+    """Writes frames as pictures that are numbered without leading zeros."""
+    os.makedirs(folder, exist_ok=True)
+    for number, pixels in enumerate(video, first):
+        path = os.path.join(folder, f"{number}.{extension}")
+        Image.fromarray(pixels).save(path)
 
 
 def audio_with_cover(path):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ from absl import logging
 
 from dvdgan_tf.video.first_frames import FirstFrames
 from dvdgan_tf.video.pixels import to_uint8
+from dvdgan_tf.video.stills import PICTURES
 
 _ARRAYS = (".npy", ".npz")
-_IMAGES = (".png", ".jpg", ".jpeg")
 
 # Files that lie beside clips and are none.
 _OTHERS = (".json", ".txt", ".csv")
@@ -151,8 +150,7 @@ class FolderClips:
         with FirstFrames(self.num_frames) as decoder:
 
             def read(item):
-                images = _images(item) if os.path.isdir(item) else None
-                clip = decoder.read(item, images)
+                clip = decoder.read(item)
                 if len(clip) < self.num_frames:
                     count = len(clip)
                     raise ValueError(
@@ -229,26 +227,14 @@ def _items(path):
     for folder, folders, names in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]
         names = [name for name in names if not name.startswith(".")]
-        if any(name.lower().endswith(_IMAGES) for name in names):
+        if any(name.lower().endswith(PICTURES) for name in names):
             found.append(folder)
         found += [
             os.path.join(folder, name)
             for name in names
-            if not name.lower().endswith(_IMAGES + _OTHERS)
+            if not name.lower().endswith(PICTURES + _OTHERS)
         ]
     return sorted(found)
-
-
-def _images(folder):
-    """Names of the frames in a folder, in the order of their numbers."""
-    names = (n for n in os.listdir(folder) if n.lower().endswith(_IMAGES))
-    return sorted(names, key=_numbers)
-
-
-def _numbers(name):
-    """Sorts 9.png before 10.png."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if part.isdigit() else part for part in parts]
 
 
 def _label(item, class_names):

@@ -3,7 +3,6 @@
 import abc
 import csv
 import dataclasses
-import hashlib
 import os
 
 import apache_beam as beam
@@ -13,7 +12,9 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
 from dvdgan_tf.data.index import index_name
-from dvdgan_tf.preparation import shards
+from dvdgan_tf.preparation import processes, shards
+from dvdgan_tf.preparation.dealing import deal
+from dvdgan_tf.preparation.listing import Listing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,25 +22,30 @@ class Preparation:
     """How video files become records.
 
     Attributes:
-        sources: folders, or for `video_folder` also CSV files; TFDS's manual
+        sources: folders, or for `video_folder` also files; TFDS's manual
             folder if empty.
-        label_pattern: see `listing.list_folder`; for `video_folder`.
+        label_pattern: see `layouts.label_pattern`; for `video_folder`.
+        split_list: which official split lists are taken, 1 to 3, of UCF-101
+            and HMDB-51.
         short_side: height or width, whichever is shorter, of the stored
             frames in pixels.
         fps: frames per second to which time stamps are resampled; None keeps
-            every frame of the file.
-        quality: of the JPEG frames, 1 to 100.
+            every frame of the file. Pictures and arrays have no time stamps:
+            every frame is kept, and this is how fast they are shown.
+        quality: JPEG quality of the stored frames, 1 to 100.
         damaged: "keep_readable" keeps what can be read of a damaged file,
             "drop" nothing.
         min_frames: files with fewer are skipped.
-        max_frames: of a record; longer files become several, each a clip of
-            its own. By default 10 s at 60 frames per second are one.
+        max_frames: frames in a record, at most; longer files become several
+            records, each a clip of its own. By default 10 s at 60 frames per
+            second are one.
         clips_per_shard: files that one shard is made of, at most.
         time_limit_s: seconds that the decoder may take for one frame.
     """
 
     sources: tuple = ()
     label_pattern: str | None = None
+    split_list: int = 1
     short_side: int = 144
     fps: float | None = None
     quality: int = 95
@@ -51,6 +57,7 @@ class Preparation:
 
     def __post_init__(self):
         limits = {
+            "split_list": (1, 3),
             "short_side": (16, 4096),
             "quality": (1, 100),
             "min_frames": (1, self.max_frames),
@@ -73,22 +80,53 @@ class Preparation:
             )
 
 
+def record_features(
+    class_names: list | None = None,
+) -> tfds.features.FeaturesDict:
+    """What a record holds.
+
+    Args:
+        class_names: names of the labels, where they are known already.
+    """
+    return tfds.features.FeaturesDict(
+        {
+            "video": tfds.features.Video(
+                shape=(None, None, None, 3), encoding_format="jpeg"
+            ),
+            "label": tfds.features.ClassLabel(names=class_names),
+            "name": tfds.features.Text(),
+            "fps": np.float32,
+            "duration": np.float32,
+            "start": np.int32,
+        }
+    )
+
+
 class VideoBuilder(FileReaderBuilder):
-    """Decodes video files into shards of JPEG frames, by Beam.
+    """Decodes video files into shards of JPEG frames.
 
     A shard is made of a fixed set of files by one worker, which streams their
-    frames into it: neither Beam nor a worker ever holds more than one record.
+    frames into it: nobody ever holds more than one record.
     Finished shards are kept in `work_dir` until all are there, so that a
-    preparation that was interrupted goes on where it stopped. Files are dealt
-    to shards in an order drawn by their names, so that classes mix.
+    preparation that was interrupted goes on where it stopped. See `dealing`
+    for how the files are dealt to shards.
 
     Args:
         preparation: a `Preparation`.
+        num_workers: processes on this machine that make shards; None leaves
+            it to Apache Beam with the options of TFDS's `DownloadConfig`.
         **kwargs: of `tfds.core.DatasetBuilder`.
     """
 
-    def __init__(self, *, preparation=None, **kwargs):
+    def __init__(
+        self,
+        *,
+        preparation: Preparation | None = None,
+        num_workers: int | None = None,
+        **kwargs,
+    ):
         self.preparation = preparation or Preparation()
+        self._num_workers = num_workers
         self._plan = None
         super().__init__(**kwargs)
 
@@ -96,18 +134,7 @@ class VideoBuilder(FileReaderBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.__doc__,
-            features=tfds.features.FeaturesDict(
-                {
-                    "video": tfds.features.Video(
-                        shape=(None, None, None, 3), encoding_format="jpeg"
-                    ),
-                    "label": tfds.features.ClassLabel(),
-                    "name": tfds.features.Text(),
-                    "fps": np.float32,
-                    "duration": np.float32,
-                    "start": np.int32,
-                }
-            ),
+            features=record_features(),
             supervised_keys=("video", "label"),
             # Files are dealt to shards by chance already.
             disable_shuffling=True,
@@ -137,7 +164,6 @@ class VideoBuilder(FileReaderBuilder):
         """
         if self._plan is None:
             listing = self._list(manual_dir)
-            self.info.features["label"].names = listing.class_names
             self._plan = (
                 listing,
                 {
@@ -150,28 +176,20 @@ class VideoBuilder(FileReaderBuilder):
     def _list(self, manual_dir):
         sources = self.preparation.sources or (manual_dir,)
         listing = self._listing([os.fspath(source) for source in sources])
-        if not listing.clips:
-            reasons = "; ".join(f"{n!r}: {r}" for n, r in listing.skipped[:3])
-            raise ValueError(
-                f"There is no clip in {', '.join(map(repr, sources))}"
-                f"{' (' + reasons + ')' if reasons else ''}."
-            )
+        listing.check_not_empty(sources)
         return listing
 
     def _deal(self, split, listing):
         clips = [clip for clip in listing.clips if clip.split == split]
-        clips.sort(key=lambda clip: (_digest(clip.name), clip.name))
-        # A small collection, too, is work for several processes.
-        size = min(self.preparation.clips_per_shard, -(-len(clips) // 16))
         return [
             shards.Shard.of(
                 self.work_dir,
                 split,
-                clips[i : i + size],
+                dealt,
                 listing.class_names,
                 self.preparation,
             )
-            for i in range(0, len(clips), size)
+            for dealt in deal(clips, self.preparation.clips_per_shard)
         ]
 
     def _download_and_prepare(self, dl_manager, download_config=None):
@@ -180,17 +198,26 @@ class VideoBuilder(FileReaderBuilder):
         shards.make_folder(self.work_dir)
         missing = [s for made in plan.values() for s in made if not s.done()]
         if missing:
-            self._make(missing, download_config)
-        splits = [self._collect(name, made) for name, made in plan.items()]
-        splits = [split for split in splits if split]
-        if not splits:
+            self._make(missing, listing.class_names, download_config)
+        empty = set(classes_left_out(listing, plan))
+        names = [name for name in listing.class_names if name not in empty]
+        if not names:
             raise ValueError(_nothing_usable(listing, plan))
+        self.info.features["label"].names = names
+        splits = [self._collect(name, made) for name, made in plan.items()]
         # TFDS moves the folder when all is there: this file, too.
         path = os.path.join(self.data_dir, "skipped.csv")
-        _write_left_out(path, *left_out(listing, plan))
-        self.info.set_splits(tfds.core.splits.SplitDict(splits))
+        _write_left_out(path, listing, plan)
+        self.info.set_splits(
+            tfds.core.splits.SplitDict([split for split in splits if split])
+        )
 
-    def _make(self, missing, download_config):
+    def _make(self, missing, class_names, download_config):
+        write = shards.WriteShard(record_features(class_names))
+        if self._num_workers:
+            # Beam's own local processes wait for ever for one that is killed.
+            processes.run(write.process, missing, self._num_workers)
+            return
         config = download_config or tfds.download.DownloadConfig()
         with beam.Pipeline(
             runner=config.beam_runner, options=config.beam_options
@@ -199,7 +226,7 @@ class VideoBuilder(FileReaderBuilder):
                 pipeline
                 | "Shards" >> beam.Create(missing)
                 | "Deal" >> beam.Reshuffle()
-                | "Write" >> beam.ParDo(shards.WriteShard(self.info.features))
+                | "Write" >> beam.ParDo(write)
             )
 
     def _collect(self, name, made):
@@ -208,19 +235,28 @@ class VideoBuilder(FileReaderBuilder):
         if not reports:
             return None
         template = self._get_filename_template(split_name=name)
-        for i, (shard, _) in enumerate(reports):
-            target = template.sharded_filepath(
-                shard_index=i, num_shards=len(reports)
+        class_names = self.info.features["label"].names
+        numbers = {name: label for label, name in enumerate(class_names)}
+        records = []
+        for i, (shard, report) in enumerate(reports):
+            target = os.fspath(
+                template.sharded_filepath(
+                    shard_index=i, num_shards=len(reports)
+                )
             )
-            shards.link_or_copy(shard.path, os.fspath(target))
-        records = [report["records"] for _, report in reports]
+            labels = {label: numbers[name] for label, name in report["classes"]}
+            if all(old == new for old, new in labels.items()):
+                shards.link_or_copy(shard.path, target)
+                records.append(report["records"])
+            else:
+                records.append(shards.copy_with_labels(shard, target, labels))
         shards.index_of(records).save(
             os.path.join(self.data_dir, index_name(name, "video"))
         )
         return tfds.core.SplitInfo(
             name=name,
             shard_lengths=[len(r) for r in records],
-            num_bytes=sum(report["bytes"] for _, report in reports),
+            num_bytes=sum(n for entries in records for *_, n in entries),
             filename_template=template,
         )
 
@@ -243,7 +279,25 @@ def left_out(listing, plan):
     return [*listing.skipped, *skipped], shortened
 
 
-def _write_left_out(path, skipped, shortened):
+def classes_left_out(listing: Listing, plan: dict) -> list[str]:
+    """Names of the classes of which no clip is usable.
+
+    Args:
+        listing: `Listing`, see `VideoBuilder.plan`.
+        plan: its shards, all finished.
+    """
+    used = {
+        name
+        for made in plan.values()
+        for shard in made
+        for _, name in shard.report()["classes"]
+    }
+    unusable = [name for name in listing.class_names if name not in used]
+    return [*listing.empty_classes, *unusable]
+
+
+def _write_left_out(path, listing, plan):
+    skipped, shortened = left_out(listing, plan)
     with tf.io.gfile.GFile(path, "w") as file:
         writer = csv.writer(file)
         writer.writerow(["name", "outcome", "reason"])
@@ -254,6 +308,8 @@ def _write_left_out(path, skipped, shortened):
             for name, reason in entries:
                 name = name.encode("utf-8", "replace").decode()
                 writer.writerow([name, outcome, reason])
+        for name in classes_left_out(listing, plan):
+            writer.writerow([name, "class left out", "it has no usable clip"])
 
 
 def _nothing_usable(listing, plan):
@@ -263,7 +319,3 @@ def _nothing_usable(listing, plan):
         f"None of the {len(skipped)} files is usable; the first, "
         f"{name!r}: {reason}."
     )
-
-
-def _digest(name):
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()

@@ -2,14 +2,23 @@
 
 import os
 
+from dvdgan_tf.video.stills import PICTURES
+
 # Often beside videos, and never one.
-_NOT_VIDEOS = (
+_NOT_VIDEOS = {
     *(".txt", ".md", ".json", ".csv", ".xml", ".html", ".py", ".srt", ".vtt"),
-    *(".jpg", ".jpeg", ".png", ".webp", ".part"),
-)
+    *(".tsv", ".yaml", ".yml", ".pdf", ".log", ".sh", ".url", ".ini", ".lst"),
+    *(".npy", ".npz", ".mat", ".pkl", ".pt", ".pth", ".h5", ".hdf5", ".ass"),
+    *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".part"),
+    *(".wav", ".mp3", ".m4a", ".flac", ".aac", ".db", ".exe", ".tfrecord"),
+    *PICTURES,
+    # Pictures in formats that no collection of frames is in.
+    *(".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2"),
+    *(".jxl", ".svg", ".ico", ".ppm", ".pgm", ".pbm", ".tga", ".exr", ".dng"),
+}
 
 
-def files(source):
+def files(source: str) -> tuple[list, list]:
     """Finds all files in a folder and in its folders.
 
     Links are followed, also several to one folder, but not in circles.
@@ -23,7 +32,7 @@ def files(source):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        OSError: a folder in it cannot be read.
+        OSError: the folder itself may not be read, or the drive fails.
     """
     if not os.path.isdir(source):
         raise FileNotFoundError(
@@ -34,11 +43,17 @@ def files(source):
     names, skipped = [], []
     above = {source: (os.path.realpath(source),)}  # itself included
 
-    def fail(error):
-        raise error
+    def unreadable(error):
+        # Whatever else fails is this machine's trouble, not the folder's.
+        ours = isinstance(error, PermissionError | FileNotFoundError)
+        if not ours or error.filename in (None, source):
+            raise error
+        name = os.path.relpath(error.filename, source).replace(os.sep, "/")
+        reason = f"a folder that cannot be read ({error.strerror})"
+        skipped.append((name, reason))
 
     for folder, folders, here in os.walk(
-        source, onerror=fail, followlinks=True
+        source, onerror=unreadable, followlinks=True
     ):
         relative = os.path.relpath(folder, source).replace(os.sep, "/")
         prefix = "" if relative == "." else relative + "/"
@@ -59,7 +74,7 @@ def files(source):
     return sorted(names), skipped
 
 
-def not_a_video(name):
+def not_a_video(name: str) -> str | None:
     """Why a file is not worth opening; None if it is."""
     base = name.rsplit("/", 1)[-1]
     if base.startswith("."):

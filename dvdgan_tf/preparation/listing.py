@@ -1,11 +1,10 @@
 """Which video files there are, and what label and split each has."""
 
-import csv
 import dataclasses
+import functools
 import os
-import re
-
-from dvdgan_tf.preparation.folders import files, not_a_video
+import unicodedata
+from collections.abc import Iterable
 
 # Names of splits as folders have them, and as TFDS has them.
 SPLITS = {
@@ -18,25 +17,39 @@ SPLITS = {
     "test": "test",
     "testing": "test",
 }
-# Of a collection without classes.
-_NO_CLASS = "all"
+# The label in a collection without classes.
+NO_CLASS = "all"
+
+UNDERSTOOD = (
+    "folders class/clip.mp4, or train/ test/ val/ with such folders; files in "
+    "one folder (one class); folders of .jpg or .png frames, perhaps with a "
+    "dataset.json (StyleGAN-V); UCF-101 or HMDB-51 with their split lists; "
+    "Something-Something with its JSON files; Kinetics with its CSV files; a "
+    ".npy array (Moving MNIST); a CSV file with the columns path and label; a "
+    ".txt list of files; one video file; and whatever a label pattern fits"
+)
+
+# Labels come from files of strangers.
+_MAX_LABEL = 255
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A file to be read.
+    """What becomes one clip: a file, a folder of frames, or part of a file.
 
     Attributes:
-        path: of the file.
-        name: of the clip, its path relative to the source.
-        label: name of its class.
+        path: video file, folder of pictures, or array file.
+        name: path relative to the source.
+        label: name of the class.
         split: "train", "validation" or "test".
+        part: number of the clip in an array file; None for all else.
     """
 
     path: str
     name: str
     label: str
     split: str
+    part: int | None = None
 
 
 @dataclasses.dataclass
@@ -46,16 +59,32 @@ class Listing:
     Attributes:
         clips: list of `Clip`.
         skipped: list of (name, reason).
-        class_names: sorted list of str.
+        class_names: list of str, in the order of the labels.
+        empty_classes: list of str, classes left out for want of a clip.
+        notes: sentences that the user should read.
     """
 
     clips: list
     skipped: list
     class_names: list
+    empty_classes: list = dataclasses.field(default_factory=list)
+    notes: list = dataclasses.field(default_factory=list)
 
     @classmethod
-    def of(cls, clips, skipped, class_names=None):
-        """Sorts, drops what TFDS cannot name, and checks for an empty set."""
+    def of(
+        cls,
+        clips: Iterable[Clip],
+        skipped: list,
+        class_names: Iterable[str] | None = None,
+    ) -> "Listing":
+        """Sorts, and drops what TFDS cannot name and classes without clips.
+
+        Args:
+            clips: the clips found.
+            skipped: (name, reason) of what was left out; may be added to.
+            class_names: all classes in the order of their labels; those of
+                the clips, sorted, if None.
+        """
         usable = []
         for clip in sorted(clips, key=lambda clip: (clip.split, clip.name)):
             reason = _unusable(clip.label)
@@ -63,127 +92,89 @@ class Listing:
                 skipped.append((clip.name, reason))
             else:
                 usable.append(clip)
+        there = {clip.label for clip in usable}
         if class_names is None:
-            class_names = sorted({clip.label for clip in usable})
+            class_names = sorted(there)
         class_names = [name for name in class_names if not _unusable(name)]
-        return cls(usable, sorted(skipped), class_names)
+        return cls(
+            usable,
+            sorted(skipped),
+            [name for name in class_names if name in there],
+            [name for name in class_names if name not in there],
+        )
+
+    def check_not_empty(self, where: Iterable[str]) -> None:
+        """Refuses sources without a clip.
+
+        Args:
+            where: the sources.
+
+        Raises:
+            ValueError: there is no clip.
+        """
+        if self.clips:
+            return
+        reasons = "; ".join(f"{n!r}: {r}" for n, r in self.skipped[:3])
+        raise ValueError(
+            f"There is no clip in {', '.join(map(repr, where))}"
+            f"{' (' + reasons + ')' if reasons else ''}. A source may be: "
+            f"{UNDERSTOOD}."
+        )
 
 
-def list_folder(source, label_pattern=None):
-    """Lists a tree of files.
+def merged(listings: list[Listing]) -> Listing:
+    """Joins the listings of several sources.
 
-    The label is the name of a file's folder in `source`, or in the split's
-    folder if `source` has folders named as `SPLITS`. Files beside these
-    folders have the label "all" if there are no folders, and are skipped
-    otherwise. Deeper folders do not matter.
-
-    Args:
-        source: folder.
-        label_pattern: regular expression searched in each path relative to
-            `source` (with "/"), whose groups `label` and, if it has one,
-            `split` take the place of the folders' names.
-
-    Returns:
-        A `Listing`.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: `label_pattern` is none, or has no group `label`.
+    Files are told apart by their real paths: one that is in two sources is
+    taken once, and of different files with one name the later ones are named
+    by the folder of their source, too.
     """
-    names, skipped = files(source)
-    find = _by_pattern(label_pattern) if label_pattern else _by_folder(source)
-    clips = []
-    for name in names:
-        found = not_a_video(name) or find(name)
-        if isinstance(found, str):
-            skipped.append((name, found))
-            continue
-        label, split = found
-        clips.append(Clip(os.path.join(source, name), name, label, split))
-    return Listing.of(clips, skipped)
-
-
-def list_csv(path):
-    """Lists the files that a CSV file names.
-
-    Args:
-        path: CSV file with a header and the columns `path` (relative to the
-            file's folder, or absolute), `label` and, optionally, `split`.
-
-    Returns:
-        A `Listing`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a column is missing, or a split is unknown.
-    """
-    clips, skipped = [], []
-    folder = os.path.dirname(os.path.abspath(path))
-    for row in read_csv(path, ("path", "label")):
-        name, label = row["path"], row["label"]
-        split = split_named(row.get("split") or "train", path)
-        file = os.path.join(folder, os.path.expanduser(name))
-        if os.path.isfile(file):
-            clips.append(Clip(file, name, label, split))
-        else:
-            skipped.append((name, "no such file"))
-    return Listing.of(clips, skipped)
-
-
-def merged(listings):
-    """One `Listing` of several sources; of clips of one name, the first."""
-    clips, skipped, names = {}, [], set()
-    for listing in listings:
+    clips, skipped, names = [], [], []
+    source_of, keys = {}, set()
+    real = functools.cache(os.path.realpath)
+    for number, listing in enumerate(listings):
         skipped += listing.skipped
-        names.update(listing.class_names)
+        names += [*listing.class_names, *listing.empty_classes]
+        own = set()
         for clip in listing.clips:
-            key = (clip.split, clip.name)
-            if key in clips:
+            file = _real_path(clip.path, real), clip.part
+            key = clip.split, clip.name
+            if source_of.setdefault(file, number) != number or key in own:
                 skipped.append((clip.name, "listed more than once"))
-            else:
-                clips[key] = clip
-    return Listing.of(clips.values(), skipped, sorted(names))
+                continue
+            own.add(key)
+            clip = _with_new_name(clip, keys)
+            keys.add((clip.split, clip.name))
+            clips.append(clip)
+    if len(listings) > 1:
+        names = sorted(set(names))
+    joined = Listing.of(clips, skipped, names)
+    joined.notes = [note for listing in listings for note in listing.notes]
+    return joined
 
 
-def read_csv(path, columns):
-    """Rows of a CSV file as dicts of stripped texts, by lower-case column.
-
-    Args:
-        path: of the file, UTF-8.
-        columns: names of the columns that must be there.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no CSV text, or columns are missing.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no file {path!r}.")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            header, *rows = csv.reader(file)
-        except (csv.Error, UnicodeError, ValueError) as error:
-            raise ValueError(f"{path!r} is not a CSV file: {error}.") from error
-    header = [name.strip().lower() for name in header]
-    for name in columns:
-        if name not in header:
-            raise ValueError(
-                f"{path!r} needs the columns {', '.join(columns)}. Received: "
-                f"{', '.join(header)}."
-            )
-    for number, row in enumerate(rows, 2):
-        if row and len(row) != len(header):
-            raise ValueError(
-                f"{path!r} has {len(row)} columns in row {number} and "
-                f"{len(header)} in its header."
-            )
-    return [
-        dict(zip(header, (value.strip() for value in row), strict=True))
-        for row in rows
-        if row
-    ]
+def _real_path(path, real):
+    # Most files are no links. Few questions are asked: drives may be slow.
+    if os.path.islink(path):
+        return real(path)
+    folder, name = os.path.split(path)
+    return os.path.join(real(folder), name)
 
 
-def split_named(name, where):
+def _with_new_name(clip, keys):
+    """The clip under a name that is not among `keys`, (split, name)."""
+    name = clip.name
+    # The file's path ends in the clip's name; what precedes it is the source.
+    above = clip.path.removesuffix(name).rstrip("/").rsplit("/", 1)[-1]
+    number = 1
+    while (clip.split, name) in keys:
+        extra = f"-{number}" if number > 1 else ""
+        name = f"{above or 'source'}{extra}/{clip.name}"
+        number += 1
+    return dataclasses.replace(clip, name=name)
+
+
+def split_named(name: str, where: str) -> str:
     """The TFDS name of a split.
 
     Raises:
@@ -197,52 +188,19 @@ def split_named(name, where):
     return SPLITS[name.lower()]
 
 
-def _by_folder(source):
-    with os.scandir(source) as entries:
-        folders = {
-            entry.name
-            for entry in entries
-            if entry.is_dir() and not entry.name.startswith(".")
-        }
-    has_splits = bool(folders) and all(f.lower() in SPLITS for f in folders)
+def split_of_file(name: str, extension: str) -> str | None:
+    """The split that a list's name ends in, such as v2-train.json.
 
-    def find(name):
-        folder, *rest = name.split("/")
-        split = "train"
-        if has_splits and rest:
-            split = SPLITS[folder.lower()]
-            folder, *rest = rest
-        if rest:
-            return folder, split
-        if not folders or (has_splits and "/" in name):
-            return _NO_CLASS, split
-        return "beside the class folders, in none of them"
+    Args:
+        name: path of the list.
+        extension: the one that it must have, such as ".json".
 
-    return find
-
-
-def _by_pattern(label_pattern):
-    try:
-        pattern = re.compile(label_pattern)
-    except re.error as error:
-        raise ValueError(
-            f"The label pattern is no regular expression ({error}). "
-            f"Received: {label_pattern!r}."
-        ) from error
-    if "label" not in pattern.groupindex:
-        raise ValueError(
-            "The label pattern needs a group named label, such as "
-            f"'(?P<label>[^_]+)_'. Received: {label_pattern!r}."
-        )
-
-    def find(name):
-        match = pattern.search(name)
-        if not match or not match["label"]:
-            return "its name does not fit the label pattern"
-        split = match["split"] if "split" in pattern.groupindex else None
-        return match["label"], split_named(split or "train", name)
-
-    return find
+    Returns:
+        The TFDS name of the split; None for another file.
+    """
+    stem, its_extension = os.path.splitext(os.path.basename(name))
+    last = stem.lower().replace("-", "_").split("_")[-1]
+    return SPLITS.get(last) if its_extension.lower() == extension else None
 
 
 def _unusable(label):
@@ -255,4 +213,8 @@ def _unusable(label):
     # TFDS keeps class names in a file, one in a line.
     if len(label.splitlines()) != 1 or label != label.strip():
         return "the class name has line breaks or spaces around it"
+    if any(unicodedata.category(character) == "Cc" for character in label):
+        return "the class name has control characters"
+    if len(label) > _MAX_LABEL:
+        return f"the class name is longer than {_MAX_LABEL} characters"
     return None

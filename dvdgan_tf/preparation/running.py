@@ -16,27 +16,20 @@ from dvdgan_tf.preparation import builder as builders
 from dvdgan_tf.progress_bar import INTERVAL, progress_bar
 
 
-def run_beam(builder, log, workers, beam_options=()):
-    """Makes the dataset; errors of Beam's processes become one sentence.
+def run_beam(builder, log, beam_options=()):
+    """Makes the dataset; errors of its processes become one sentence.
 
     Args:
         builder: a `VideoBuilder`.
         log: path of the file that the processes print to.
-        workers: number of processes on this machine.
-        beam_options: options of Apache Beam, instead of those processes.
+        beam_options: options of Apache Beam.
 
     Raises:
         ValueError: no file can be used.
         OSError: a process failed.
     """
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    options = list(beam_options) or [
-        "--runner=DirectRunner",
-        f"--direct_running_mode={mode}",
-        f"--direct_num_workers={workers}",
-    ]
     config = tfds.download.DownloadConfig(
-        beam_options=PipelineOptions(options),
+        beam_options=PipelineOptions(list(beam_options)),
         try_download_gcs=False,
         compute_stats=tfds.download.ComputeStatsMode.SKIP,
     )
@@ -108,7 +101,7 @@ def progress(planned, total, file):
 def _unfinished(folder):
     """How many shards are being written, and what they hold."""
     sizes = []
-    for path in tf.io.gfile.glob(os.path.join(folder, "*.partial")):
+    for path in tf.io.gfile.glob(os.path.join(folder, ".*.tfrecord")):
         # It is renamed when it is finished.
         with contextlib.suppress(tf.errors.NotFoundError):
             sizes.append(tf.io.gfile.stat(path).length)
@@ -135,7 +128,7 @@ def print_table(builder, listing, plan, start):
     rows |= {
         "records": len(records),
         "frames": sum(frames for _, frames, _ in records),
-        "classes": len(listing.class_names),
+        "classes": builder.info.features["label"].num_classes,
         "MB": round(sum(n for *_, n in records) / 1e6, 2),
         "seconds": round(seconds, 1),
         "files per second": round(len(listing.clips) / seconds, 2),
@@ -144,6 +137,10 @@ def print_table(builder, listing, plan, start):
         rows[f"records of {split.name}"] = split.num_examples
     for name, value in rows.items():
         print(f"{name:<54}{value:>12,}")
+    empty = builders.classes_left_out(listing, plan)
+    if empty:
+        some = ", ".join(map(repr, empty[:10])) + ", ..." * (len(empty) > 10)
+        print(f"Classes without a usable clip, left out: {len(empty)} ({some})")
 
 
 def tidy_up(builder, log):

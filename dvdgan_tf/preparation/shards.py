@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import time
 
 import apache_beam as beam
@@ -52,14 +53,18 @@ class Shard:
         """Names the shard; looks at its files for that."""
         how = dataclasses.asdict(preparation)
         # Where the files are, and how they are dealt, does not matter.
-        for name in ("sources", "label_pattern", "clips_per_shard"):
+        for name in (
+            *("sources", "label_pattern", "split_list", "clips_per_shard"),
+        ):
             del how[name]
         files = [_size_and_time(clip.path) for clip in clips]
+        # Not with all classes: one more changes the labels of others, which
+        # are put right when the shards are collected.
         what = [
             [clip.name, clip.label, *file]
             for clip, file in zip(clips, files, strict=True)
         ]
-        content = json.dumps([what, class_names, how])
+        content = json.dumps([what, how])
         digest = hashlib.sha256(content.encode()).hexdigest()[:20]
         return cls(
             os.path.join(work_dir, f"{split}-{digest}"),
@@ -86,9 +91,10 @@ class Shard:
     def report(self):
         """What became of the clips, a dict.
 
-        `records`: list of [label, frames, payload bytes]; `bytes`: of the
-        file; `written`: number of clips with records; `skipped` and
-        `shortened`: lists of [name, reason]; `seconds`.
+        `records`: list of [label, frames, payload bytes]; `classes`: list of
+        [label, name of the class], as they were when the shard was made;
+        `written`: number of clips with records; `skipped` and `shortened`:
+        lists of [name, reason]; `seconds`.
         """
         with tf.io.gfile.GFile(self.report_path) as file:
             return json.load(file)
@@ -136,6 +142,8 @@ class WriteShard(beam.DoFn):
                 self._add(clip, shard, decoder, writer, report)
                 _check_unchanged(clip, file)
         report["bytes"] = sum(n for *_, n in report["records"])
+        labels = sorted({label for label, *_ in report["records"]})
+        report["classes"] = [[n, shard.class_names[n]] for n in labels]
         report["seconds"] = time.time() - start
         text = json.dumps(report)
         write_text(shard.report_path, text, tf.io.gfile)
@@ -143,7 +151,7 @@ class WriteShard(beam.DoFn):
     def _add(self, clip, shard, decoder, writer, report):
         records = len(report["records"])
         label = shard.class_names.index(clip.label)
-        for piece in decoder.pieces(clip.path):
+        for piece in decoder.pieces(clip.path, clip.part):
             frames = len(piece.frames)
             payload = self._features.serialize_example(
                 {
@@ -220,6 +228,31 @@ def link_or_copy(source, target):
         tf.io.gfile.copy(source, target, overwrite=True)
 
 
+def copy_with_labels(shard: Shard, target: str, labels: dict) -> list:
+    """Copies a finished shard's records under other labels.
+
+    Args:
+        shard: the `Shard`.
+        target: path of the new TFRecord file.
+        labels: {label in the shard: label in the copy}.
+
+    Returns:
+        List of [label, frames, payload bytes], one for each record.
+    """
+    entries = []
+    frames = [frames for _, frames, _ in shard.report()["records"]]
+    payloads = tf.data.TFRecordDataset(shard.path).as_numpy_iterator()
+    with tf.io.TFRecordWriter(target) as writer:
+        for count, payload in zip(frames, payloads, strict=True):
+            example = tf.train.Example.FromString(payload)
+            value = example.features.feature["label"].int64_list.value
+            value[:] = [labels[value[0]]]
+            payload = example.SerializeToString(deterministic=True)
+            writer.write(payload)
+            entries.append([value[0], count, len(payload)])
+    return entries
+
+
 def _cannot_write(folder, error):
     reason = getattr(error, "strerror", None) or getattr(
         error, "message", error
@@ -242,9 +275,15 @@ def _decoder(how):
 def _size_and_time(path):
     try:
         status = os.stat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            return status.st_size, status.st_mtime_ns
+        with os.scandir(path) as entries:
+            frames = [entry.stat() for entry in entries]
     except OSError:
         return None, None
-    return status.st_size, status.st_mtime_ns
+    # A frame may be written again in place, which its folder does not show.
+    times = [frame.st_mtime_ns for frame in (status, *frames)]
+    return sum(frame.st_size for frame in frames), max(times)
 
 
 def _utf8(name):

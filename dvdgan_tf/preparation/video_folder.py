@@ -2,31 +2,33 @@
 
 import tensorflow_datasets as tfds
 
+from dvdgan_tf.preparation import layouts
 from dvdgan_tf.preparation.builder import VideoBuilder
-from dvdgan_tf.preparation.listing import list_csv, list_folder, merged
+from dvdgan_tf.preparation.listing import Listing, merged
+from dvdgan_tf.preparation.sources import Source
 
 _INSTRUCTIONS = """\
-Folders with class_name/any_name.ext or split/class_name/any_name.ext, or CSV
-files with the columns path, label and, optionally, split."""
+Folders with class_name/any_name.ext or split/class_name/any_name.ext, or any
+other of the layouts that dvdgan_tf.preparation.layouts names."""
 
 
 class VideoFolder(VideoBuilder):
-    """Any collection of video files in class folders, or named by CSV files.
+    """Any collection of clips whose layout is known.
 
-    See `listing` for what the label and the split of a file are. Several
-    sources become one dataset.
+    See `layouts` for what they are, and for what the label and the split of a
+    clip is. Several sources become one dataset.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
 
-    def _listing(self, sources):
-        pattern = self.preparation.label_pattern
+    def _listing(self, sources: list[str]) -> Listing:
+        how = self.preparation
         return merged(
             [
-                list_csv(source)
-                if source.lower().endswith(".csv")
-                else list_folder(source, pattern)
+                layouts.clips(
+                    Source.find(source, how.label_pattern, how.split_list)
+                )
                 for source in sources
             ]
         )

@@ -7,9 +7,9 @@ A file made to harm, or a bug of a decoder, ends this process and no other;
 
 Each request is a line of JSON on standard input, an object with
 
-    path        str; bytes that are no text as lone surrogates (os.fsdecode)
-    images      null for a video file; or the paths of image files, a frame
-                each, and then `path` is their folder
+    path        str; bytes that are no text as lone surrogates (os.fsdecode);
+                a video file, a folder of pictures or an array file
+    part        number of the clip in an array file; null for all else
     short_side  pixels, int; null keeps the file's size
     size        [height, width] in pixels, instead of short_side; or null
     fps         frames per second to resample to; null keeps every frame
@@ -51,7 +51,7 @@ import time
 import av
 from PIL import Image
 
-from dvdgan_tf.video import image_frames, reading
+from dvdgan_tf.video import reading, stills
 
 HEADER_LENGTH = struct.Struct(">I")
 
@@ -113,7 +113,7 @@ def _answer(request, answers):
     reason, machine = None, False
     try:
         if request["whole"]:
-            reason = _damage(request["path"], answers)
+            reason = _damage(request, answers)
         if reason is None:
             _send_frames(request, answers)
     except BrokenPipeError:
@@ -126,10 +126,29 @@ def _answer(request, answers):
     _send(answers, {"type": "end", "reason": reason, "machine": machine})
 
 
-def _damage(path, answers):
+def _check(request):
+    path, part = request["path"], request["part"]
+    if stills.is_stills(path, part):
+        return stills.check_frames(path, part)
+    return reading.check_frames(path)
+
+
+def _frames(request):
+    size = functools.partial(
+        _size, short_side=request["short_side"], exact=request["size"]
+    )
+    path, part, fps = request["path"], request["part"], request["fps"]
+    if stills.is_stills(path, part):
+        if not (request["short_side"] or request["size"]):
+            size = None
+        return stills.read_timed_frames(path, part, size, fps)
+    return reading.read_timed_frames(path, size, fps)
+
+
+def _damage(request, answers):
     count, next_alive = 0, time.monotonic()
     try:
-        for decoded in reading.check_frames(path):
+        for decoded in _check(request):
             count = decoded
             if time.monotonic() >= next_alive:
                 _send(answers, {"type": "alive"})
@@ -139,15 +158,6 @@ def _damage(path, answers):
             return error.reason
         return f"it is damaged after {count} decoded frames: {error.reason}"
     return None
-
-
-def _frames(request):
-    if request["images"] is not None:
-        return image_frames.read_images(request["images"])
-    size = functools.partial(
-        _size, short_side=request["short_side"], exact=request["size"]
-    )
-    return reading.read_timed_frames(request["path"], size, request["fps"])
 
 
 def _send_frames(request, answers):

@@ -6,7 +6,6 @@ cannot be read is refused in the same words everywhere.
 """
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -52,15 +51,11 @@ class FirstFrames:
     def __exit__(self, *_) -> None:
         self._decoder.close()
 
-    def read(
-        self, path: str | os.PathLike, images: Sequence[str] | None = None
-    ) -> np.ndarray:
-        """Reads one file, or one folder of images.
+    def read(self, path: str | os.PathLike) -> np.ndarray:
+        """Reads one file, or one folder of pictures.
 
         Args:
-            path: video file, or folder of numbered images.
-            images: names of the images in that folder, in the order of the
-                frames; None for a video file. They are not resized.
+            path: video file, or folder of numbered pictures.
 
         Returns:
             uint8 [T, height, width, 3], the pixels as decoded; T is less than
@@ -84,7 +79,7 @@ class FirstFrames:
                 np.frombuffer(frame, np.uint8).reshape(
                     piece.height, piece.width, 3
                 )
-                for piece in self._decoder.pieces(path, images)
+                for piece in self._decoder.pieces(path)
                 for frame in piece.frames
             ]
         except CannotReadError as error:

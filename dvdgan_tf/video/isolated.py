@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from dvdgan_tf.video.decode_process import DecodeProcess, DiedError
 from dvdgan_tf.video.reading import CannotReadError
@@ -134,11 +134,9 @@ class IsolatedDecoder:
         self._child = None
 
     def pieces(
-        self,
-        path: str | bytes | os.PathLike,
-        images: Sequence[str] | None = None,
+        self, path: str | bytes | os.PathLike, part: int | None = None
     ) -> Iterator[Piece]:
-        """Decodes one file, or one folder of images.
+        """Decodes one clip.
 
         A crash or a hang costs the frames since the last whole piece. Where
         the file may not be at fault, a fresh process tries once more: the
@@ -146,9 +144,8 @@ class IsolatedDecoder:
         reading failed.
 
         Args:
-            path: video file, or folder of images.
-            images: names of PNG or JPEG files in that folder, a frame each;
-                None for a video file.
+            path: video file, folder of pictures, or array file.
+            part: number of the clip in an array file; None for all else.
 
         Yields:
             `Piece`s in order; none for a file that is skipped.
@@ -166,7 +163,7 @@ class IsolatedDecoder:
         self._reading, self.reason = True, None
         finished = False
         try:
-            yield from self._enough(self._tried_twice(_request(path, images)))
+            yield from self._enough(self._tried_twice(os.fsdecode(path), part))
             finished = True
         finally:
             # Whoever turns away in the middle leaves answers unread.
@@ -184,12 +181,12 @@ class IsolatedDecoder:
                 yield waiting.pop(0)
         self.reason = self._outcome(count, self.reason)
 
-    def _tried_twice(self, request):
+    def _tried_twice(self, path, part):
         given = kills = 0
         for is_last in (False, True):
             seen = 0
             try:
-                for piece in self._decoded(request):
+                for piece in self._decoded(path, part):
                     seen += len(piece.frames)
                     if seen > given:  # Else it was, at the first try.
                         given = seen
@@ -210,12 +207,12 @@ class IsolatedDecoder:
                     self.reason = _KILLED_TWICE if kills == 2 else str(error)
                     return
 
-    def _decoded(self, request):
+    def _decoded(self, path, part):
         if self._child and not self._child.is_alive():
             self.close()
         if not self._child:
             self._child = DecodeProcess()
-        self._child.send({**request, **self._request})
+        self._child.send({"path": path, "part": part, **self._request})
         deadline = time.monotonic() + self._file_limit_s
         frames = []
         while True:
@@ -227,7 +224,7 @@ class IsolatedDecoder:
                 frames = []
             elif header["type"] == "end":
                 if header["machine"]:
-                    raise CannotReadError(request["path"], header["reason"])
+                    raise CannotReadError(path, header["reason"])
                 self.reason = header["reason"]
                 return
 
@@ -249,13 +246,6 @@ class IsolatedDecoder:
             few = f"{count} frames, fewer than min_frames={self._min_frames}"
             return f"only {few}: {trouble}" if trouble else f"it has {few}"
         return trouble and f"cut short after {count} frames: {trouble}"
-
-
-def _request(path, images):
-    path = os.fsdecode(path)
-    if images is None:
-        return {"path": path, "images": None}
-    return {"path": path, "images": [os.path.join(path, i) for i in images]}
 
 
 def _piece(frames, header):

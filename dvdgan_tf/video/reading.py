@@ -46,6 +46,9 @@ _MACHINE_ERRNOS = {
     *(errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
 }
 
+# What HEIF files (AVIF, HEIC) of one picture say that they are, ISO 23008-12.
+_PICTURE_BRANDS = {"avif", "heic", "heix", "mif1"}
+
 # No frame is shown for longer: time stamps may jump by hours.
 _LONGEST_S = 1.0
 
@@ -269,6 +272,10 @@ def _container(file):
 
 
 def _first_stream(container):
+    # FFmpeg takes a picture for a video of one frame, whatever its name.
+    brand = container.metadata.get("major_brand", "")
+    if container.format.name.endswith("_pipe") or brand in _PICTURE_BRANDS:
+        raise ValueError("it is a picture, no video")
     streams = container.streams.video
     if not streams:
         raise ValueError(

@@ -121,7 +121,7 @@ def test_damaged_clips_are_left_out_with_their_reasons(tmp_path):
     assert set(clips.skipped) == {"frames", "cut.avi", "empty.mp4"}
     assert clips.skipped["empty.mp4"] == "it is empty, 0 bytes"
     assert clips.skipped["cut.avi"].startswith("cut short after ")
-    assert "3.png: " in clips.skipped["frames"]
+    assert "'3.png': " in clips.skipped["frames"]
 
 
 def test_sizes_must_not_differ(tmp_path):

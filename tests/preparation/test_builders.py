@@ -16,7 +16,7 @@ from video.decoders import run_instead
 
 from dvdgan_tf.data.index import Index
 from dvdgan_tf.preparation import shards
-from dvdgan_tf.preparation.builder import Preparation
+from dvdgan_tf.preparation.builder import Preparation, record_features
 from dvdgan_tf.preparation.video_folder import VideoFolder
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data"
@@ -44,6 +44,11 @@ def records(builder, split="train"):
         for path in builder.info.splits[split].filepaths
         for record in tf.data.TFRecordDataset(os.fspath(path))
     ]
+
+
+def write_shard(builder):
+    class_names = builder.plan()[0].class_names
+    return shards.WriteShard(record_features(class_names))
 
 
 class VideoFolderTest(tfds.testing.DatasetBuilderTestCase):
@@ -156,23 +161,31 @@ def test_other_settings_are_other_shards(tmp_path, prepared):
     assert not names() & names(fps=5.0)
 
 
-def test_order_mixes_classes(tmp_path):
-    for name in ("a", "b"):
-        os.makedirs(tmp_path / "clips" / name)
-        for i in range(40):
-            (tmp_path / "clips" / name / f"{i}.mp4").touch()
-    builder = VideoFolder(
-        data_dir=str(tmp_path),
-        preparation=Preparation(
-            sources=(str(tmp_path / "clips"),), clips_per_shard=4
-        ),
+def test_a_new_class_leaves_the_shards_of_others(tmp_path):
+    source = tmp_path / "clips"
+    videos.tree(source, classes=("b", "c"), clips=2)
+    how = dict(sources=(str(source),), short_side=16)
+    builder = prepare(tmp_path / "data", **how)
+    made = {path: os.stat(path) for path in glob.glob(f"{builder.work_dir}/*")}
+    shutil.rmtree(builder.data_dir)
+    videos.tree(source, classes=("a",), clips=1)
+    os.remove(source / "b" / "0.mp4")
+    again = prepare(tmp_path / "data", **how)
+    label = again.info.features["label"]
+    assert label.names == ["a", "b", "c"]
+    found = {
+        example["name"].decode(): label.int2str(int(example["label"]))
+        for example in examples(again)
+    }
+    names = ("a/0.mp4", "b/1.mp4", "c/0.mp4", "c/1.mp4")
+    assert found == {name: name[0] for name in names}
+    # Nothing that was there has been made again.
+    there = {path: os.stat(path) for path in glob.glob(f"{again.work_dir}/*")}
+    assert all(
+        there[path].st_mtime_ns == status.st_mtime_ns
+        for path, status in made.items()
     )
-    mixed = [
-        {clip.label for clip in shard.clips} == {"a", "b"}
-        for shard in builder.plan()[1]["train"]
-    ]
-    assert len(mixed) == 20
-    assert sum(mixed) > 10
+    assert len(there) <= len(made) + 4
 
 
 def test_nothing_usable(tmp_path):
@@ -181,6 +194,33 @@ def test_nothing_usable(tmp_path):
     with pytest.raises(ValueError, match=r"None of the 1 files.*a/x\.mp4"):
         prepare(tmp_path / "data", sources=(str(tmp_path / "clips"),))
     assert not os.path.exists(tmp_path / "data" / "video_folder" / "1.0.0")
+
+
+def test_a_class_without_a_usable_clip_is_left_out(tmp_path):
+    source = tmp_path / "clips"
+    videos.tree(source, classes=("b", "d"), clips=2)
+    for name in ("a", "c"):
+        os.makedirs(source / name)
+        (source / name / "x.mp4").write_bytes(b"text")
+    builder = prepare(tmp_path / "data", sources=(str(source),), short_side=16)
+    label = builder.info.features["label"]
+    assert label.names == ["b", "d"]
+    found = examples(builder)
+    assert len(found) == 4
+    for example in found:
+        name = example["name"].decode()
+        assert label.int2str(int(example["label"])) == name[0]
+    split = builder.info.splits["train"]
+    path = os.path.join(builder.data_dir, "train.video.index.npz")
+    index = Index.load(path, split)
+    assert list(index.label) == [int(e["label"]) for e in found]
+    sizes = [len(record) for record in records(builder)]
+    assert list(index.length) == sizes
+    assert split.num_bytes == sum(sizes)
+    with open(os.path.join(builder.data_dir, "skipped.csv")) as file:
+        rows = [line.split(",")[:2] for line in file]
+    assert ["a", "class left out"] in rows
+    assert ["c", "class left out"] in rows
 
 
 def test_no_clips(tmp_path):
@@ -217,13 +257,13 @@ def test_a_file_that_changes_meanwhile_is_not_stored(
     else:
         decoded = shards.IsolatedDecoder.pieces
 
-        def pieces(decoder, path):
-            yield from decoded(decoder, path)
+        def pieces(decoder, path, part):
+            yield from decoded(decoder, path, part)
             change(path)
 
         monkeypatch.setattr(shards.IsolatedDecoder, "pieces", pieces)
     with pytest.raises(shards.CannotWriteError, match=r"0\.mp4' has changed"):
-        shards.WriteShard(builder.info.features).process(shard)
+        write_shard(builder).process(shard)
     assert os.listdir(builder.work_dir) == []
 
 
@@ -268,7 +308,7 @@ def test_full_disk_is_one_sentence_and_leaves_no_partial_file(
 
     monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
     with pytest.raises(shards.CannotWriteError, match="No space left"):
-        shards.WriteShard(builder.info.features).process(shard)
+        write_shard(builder).process(shard)
     assert os.listdir(builder.work_dir) == []
 
 
@@ -314,3 +354,45 @@ def test_real_clips_against_an_independent_decode(tmp_path):
         difference = example["video"].astype(float) - expected
         # JPEG of quality 95, chroma at half size.
         assert np.abs(difference).mean() < 3.0
+
+
+def test_pictures_and_arrays_become_clips(tmp_path):
+    ramp = videos.moving_square(9, height=32)
+    for label, name in enumerate(("a", "b")):
+        folder = tmp_path / "clips" / name / "clip"
+        videos.write_pictures(folder, ramp[:: 1 - 2 * label])
+    array = np.repeat(videos.numbered(5, 32, 32)[:, None, :, :, 0], 2, axis=1)
+    np.save(tmp_path / "mnist.npy", array)
+    sources = (str(tmp_path / "clips"), str(tmp_path / "mnist.npy"))
+    builder = prepare(tmp_path / "data", sources=sources, short_side=32)
+    label = builder.info.features["label"]
+    found = {
+        example["name"].decode(): (
+            label.int2str(int(example["label"])),
+            example["video"],
+        )
+        for example in examples(builder)
+    }
+    assert {name: label for name, (label, _) in found.items()} == {
+        "a/clip": "a",
+        "b/clip": "b",
+        "mnist.npy/00000": "all",
+        "mnist.npy/00001": "all",
+    }
+    assert videos.psnr(found["a/clip"][1], ramp) > 25
+    assert videos.psnr(found["b/clip"][1], ramp[::-1]) > 25
+    assert videos.numbers(found["mnist.npy/00001"][1]) == list(range(5))
+
+
+def test_a_picture_that_changes_is_another_shard(tmp_path):
+    videos.write_pictures(tmp_path / "clips" / "a", videos.numbered(3))
+    how = Preparation(sources=(str(tmp_path / "clips"),))
+
+    def stem():
+        builder = VideoFolder(data_dir=str(tmp_path), preparation=how)
+        return builder.plan()[1]["train"][0].stem
+
+    before = stem()
+    assert stem() == before
+    replace(tmp_path / "clips" / "a" / "2.png")
+    assert stem() != before

@@ -55,7 +55,8 @@ def test_labels_and_missing_clips(tmp_path):
         ("y_000002_000012", "c", "train"),
         ("z_000003_000013", "c", "validation"),
     }
-    assert listing.class_names == ["a b", "c", "d"]
+    assert listing.class_names == ["a b", "c"]
+    assert listing.empty_classes == ["d"]
     assert listing.skipped == [("gone_000005_000015", "missing")]
 
 

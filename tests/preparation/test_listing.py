@@ -1,8 +1,10 @@
+import errno
 import os
 
 import pytest
 
-from dvdgan_tf.preparation import listing
+from dvdgan_tf.preparation import layouts, listing
+from dvdgan_tf.preparation.sources import Source
 
 
 def make(folder, *names, content=b"x"):
@@ -14,13 +16,20 @@ def make(folder, *names, content=b"x"):
     return str(folder)
 
 
+def list_folder(source, label_pattern=None):
+    return layouts.clips(Source.find(source, label_pattern))
+
+
+list_csv = list_folder
+
+
 def found(listed):
     return {(c.name, c.label, c.split) for c in listed.clips}
 
 
 def test_classes_are_folders(tmp_path):
     source = make(tmp_path, "b c/1.mp4", "a/x/2.avi", "a/-3.mkv", "ü/ü.webm")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert found(listed) == {
         ("b c/1.mp4", "b c", "train"),
         ("a/x/2.avi", "a", "train"),
@@ -34,7 +43,7 @@ def test_classes_are_folders(tmp_path):
 
 def test_splits_are_folders_of_class_folders(tmp_path):
     source = make(tmp_path, "train/a/1.mp4", "val/a/2.mp4", "Test/b/3.mp4")
-    assert found(listing.list_folder(source)) == {
+    assert found(list_folder(source)) == {
         ("train/a/1.mp4", "a", "train"),
         ("val/a/2.mp4", "a", "validation"),
         ("Test/b/3.mp4", "b", "test"),
@@ -43,7 +52,7 @@ def test_splits_are_folders_of_class_folders(tmp_path):
 
 def test_a_class_may_be_called_test(tmp_path):
     source = make(tmp_path, "test/1.mp4", "run/2.mp4")
-    assert found(listing.list_folder(source)) == {
+    assert found(list_folder(source)) == {
         ("test/1.mp4", "test", "train"),
         ("run/2.mp4", "run", "train"),
     }
@@ -53,7 +62,7 @@ def test_a_class_may_be_called_test(tmp_path):
 def test_without_class_folders_all_is_one_class(tmp_path, split):
     source = make(tmp_path, f"{split}1.mp4", f"{split}2.mp4")
     expected = "test" if split else "train"
-    assert found(listing.list_folder(source)) == {
+    assert found(list_folder(source)) == {
         (f"{split}{n}.mp4", "all", expected) for n in (1, 2)
     }
 
@@ -62,7 +71,7 @@ def test_what_is_left_out_is_named(tmp_path):
     source = make(
         tmp_path, "a/1.mp4", "a/._1.mp4", "a/n.TXT", "b.mp4", ".git/c.mp4"
     )
-    assert listing.list_folder(source).skipped == [
+    assert list_folder(source).skipped == [
         (".git", "hidden folder"),
         ("a/._1.mp4", "hidden file"),
         ("a/n.TXT", "not a video (.txt)"),
@@ -75,7 +84,7 @@ def test_class_names_that_no_dataset_can_hold(tmp_path):
     source = make(tmp_path, "a\nb/1.mp4", " c/2.mp4", "d/3.mp4")
     with open(os.path.join(os.fsencode(tmp_path), b"\xff", b"4.mp4"), "wb"):
         pass
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert listed.class_names == ["d"]
     assert len(listed.skipped) == 3
 
@@ -86,12 +95,54 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     os.symlink(tmp_path / "elsewhere", tmp_path / "set" / "b")
     os.symlink(tmp_path / "set", tmp_path / "set" / "a" / "again")
     os.symlink(tmp_path / "set" / "a", tmp_path / "set" / "a" / "self")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert {c.name for c in listed.clips} == {"a/1.mp4", "b/2.mp4"}
     assert listed.skipped == [
         ("a/again", "a link back to a folder that it is in"),
         ("a/self", "a link back to a folder that it is in"),
     ]
+
+
+def unreadable(folder, error):
+    """os.scandir with a folder that cannot be read; root may read any."""
+
+    def scandir(path):
+        if os.fspath(path) == str(folder):
+            raise error(error.number, "Reason", str(folder))
+        return original(path)
+
+    original = os.scandir
+    return scandir
+
+
+class DriveError(OSError):
+    number = errno.EIO
+
+
+class ForbiddenError(PermissionError):
+    number = errno.EACCES
+
+
+def test_a_folder_that_may_not_be_read_is_left_out(tmp_path, monkeypatch):
+    source = make(tmp_path, "a/1.mp4", "a/x/2.mp4", "b/3.mp4", "lost/4.mp4")
+    for folder in ("lost", "a/x"):
+        scandir = unreadable(tmp_path / folder, ForbiddenError)
+        monkeypatch.setattr(os, "scandir", scandir)
+    listed = list_folder(source)
+    assert {c.name for c in listed.clips} == {"a/1.mp4", "b/3.mp4"}
+    reason = "a folder that cannot be read (Reason)"
+    assert listed.skipped == [("a/x", reason), ("lost", reason)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "error"), [("b", DriveError), ("", ForbiddenError)]
+)
+def test_what_stops_the_search(tmp_path, monkeypatch, folder, error):
+    source = make(tmp_path, "a/1.mp4", "b/3.mp4")
+    scandir = unreadable(os.path.join(source, folder).rstrip("/"), error)
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(OSError, match="Reason"):
+        list_folder(source)
 
 
 def test_several_links_to_one_folder(tmp_path):
@@ -100,7 +151,7 @@ def test_several_links_to_one_folder(tmp_path):
     for name in ("b", "d"):
         os.symlink(tmp_path / "elsewhere", tmp_path / "set" / name)
     os.symlink("../c", tmp_path / "set" / "a" / "other")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert found(listed) == {
         ("a/1.mp4", "a", "train"),
         ("a/other/x/3.mp4", "a", "train"),
@@ -115,7 +166,7 @@ def test_links_across_end(tmp_path):
     source = make(tmp_path, "a/1.mp4", "b/2.mp4")
     os.symlink("../b", tmp_path / "a" / "b")
     os.symlink("../a", tmp_path / "b" / "a")
-    listed = listing.list_folder(source)
+    listed = list_folder(source)
     assert {c.name for c in listed.clips} == {
         *("a/1.mp4", "a/b/2.mp4", "b/2.mp4", "b/a/1.mp4"),
     }
@@ -126,8 +177,8 @@ def test_labels_from_names(tmp_path):
     source = make(tmp_path, "x/ann_run.avi", "x/bob_walk.avi", "x/notes.avi")
     pattern = r"(?P<split>bob|)[^/_]*_(?P<label>\w+)\.avi$"
     with pytest.raises(ValueError, match="'bob'"):
-        listing.list_folder(source, pattern)
-    listed = listing.list_folder(source, r"_(?P<label>\w+)\.avi$")
+        list_folder(source, pattern)
+    listed = list_folder(source, r"_(?P<label>\w+)\.avi$")
     assert found(listed) == {
         ("x/ann_run.avi", "run", "train"),
         ("x/bob_walk.avi", "walk", "train"),
@@ -140,7 +191,7 @@ def test_labels_from_names(tmp_path):
 @pytest.mark.parametrize("pattern", ["(", "no group"])
 def test_bad_patterns(tmp_path, pattern):
     with pytest.raises(ValueError, match="label pattern"):
-        listing.list_folder(make(tmp_path, "a/1.mp4"), pattern)
+        list_folder(make(tmp_path, "a/1.mp4"), pattern)
 
 
 def test_csv(tmp_path):
@@ -150,7 +201,7 @@ def test_csv(tmp_path):
         "Path, label,split\nv/1.mp4,a b,train\nv/2.mp4,c,val\nv/3.mp4,c,test\n"
         "\n"
     )
-    listed = listing.list_csv(str(path))
+    listed = list_csv(str(path))
     assert found(listed) == {
         ("v/1.mp4", "a b", "train"),
         ("v/2.mp4", "c", "validation"),
@@ -171,23 +222,102 @@ def test_bad_csv(tmp_path, text, message):
     path = tmp_path / "list.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        listing.list_csv(str(path))
+        list_csv(str(path))
 
 
 def test_absent_sources(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        listing.list_folder(str(tmp_path / "nowhere"))
+        list_folder(str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        listing.list_csv(str(tmp_path / "nowhere.csv"))
+        list_csv(str(tmp_path / "nowhere.csv"))
 
 
 def test_several_sources_share_their_classes(tmp_path):
-    one = listing.list_folder(make(tmp_path / "1", "a/1.mp4", "b/2.mp4"))
-    two = listing.list_folder(make(tmp_path / "2", "b/2.mp4", "c/3.mp4"))
+    one = list_folder(make(tmp_path / "1", "a/1.mp4", "b/2.mp4"))
+    two = list_folder(make(tmp_path / "2", "b/2.mp4", "c/3.mp4"))
     merged = listing.merged([one, two])
     assert merged.class_names == ["a", "b", "c"]
-    assert {c.name for c in merged.clips} == {"a/1.mp4", "b/2.mp4", "c/3.mp4"}
-    assert merged.skipped == [("b/2.mp4", "listed more than once")]
+    assert found(merged) == {
+        ("a/1.mp4", "a", "train"),
+        ("b/2.mp4", "b", "train"),
+        ("2/b/2.mp4", "b", "train"),
+        ("c/3.mp4", "c", "train"),
+    }
+    assert len({clip.path for clip in merged.clips}) == 4
+    assert not merged.skipped
+
+
+def test_a_file_in_two_sources_is_taken_once(tmp_path):
+    source = make(tmp_path / "1", "train/a/1.mp4", "test/a/2.mp4")
+    os.symlink(tmp_path / "1" / "test", tmp_path / "link")
+    listings = [
+        list_folder(folder)
+        for folder in (source, source, str(tmp_path / "link"))
+    ]
+    merged = listing.merged(listings)
+    assert found(merged) == {
+        ("train/a/1.mp4", "a", "train"),
+        ("test/a/2.mp4", "a", "test"),
+    }
+    # Neither may a test clip come back as one of training.
+    assert merged.skipped == [
+        ("a/2.mp4", "listed more than once"),
+        ("test/a/2.mp4", "listed more than once"),
+        ("train/a/1.mp4", "listed more than once"),
+    ]
+
+
+def test_sources_of_one_name_have_unique_keys(tmp_path):
+    listings = [
+        list_folder(make(tmp_path / n / "part", "a/1.mp4")) for n in "xyz"
+    ]
+    merged = listing.merged(listings)
+    assert {clip.name for clip in merged.clips} == {
+        *("a/1.mp4", "part/a/1.mp4", "part-2/a/1.mp4"),
+    }
+
+
+@pytest.mark.parametrize("extra", ["annotations", "__MACOSX", "dev"])
+def test_a_folder_without_clips_beside_the_splits(tmp_path, extra):
+    source = make(
+        tmp_path, "train/a/1.mp4", "test/b/2.mp4", f"{extra}/a/._x.mp4"
+    )
+    listed = list_folder(source)
+    assert found(listed) == {
+        ("train/a/1.mp4", "a", "train"),
+        ("test/b/2.mp4", "b", "test"),
+    }
+    reason = "a folder without clips, beside those of the splits"
+    assert (extra, reason) in listed.skipped
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/a/1.mp4", "test/a/2.mp4", "dev/a/3.mp4"),
+        ("train/1.mp4", "test/2.mp4", "dev/3.mp4"),
+        ("train/a/1.mp4", "dev/a/3.mp4"),
+    ],
+)
+def test_a_folder_with_clips_beside_the_splits_is_refused(tmp_path, names):
+    with pytest.raises(ValueError, match="'dev'"):
+        list_folder(make(tmp_path, *names))
+
+
+def test_classes_without_clips_are_not_on_offer():
+    clip = listing.Clip("a.mp4", "a.mp4", "a", "train")
+    listed = listing.Listing.of([clip], [], ["b", "a", "c"])
+    assert listed.class_names == ["a"]
+    assert listed.empty_classes == ["b", "c"]
+    merged = listing.merged([listed, listed])
+    assert merged.class_names == ["a"]
+    assert merged.empty_classes == ["b", "c"]
+
+
+@pytest.mark.parametrize("label", ["a\x1b[2J", "a\0b", "x" * 256, "a\rb"])
+def test_class_names_that_no_screen_can_show(label):
+    clip = listing.Clip("a.mp4", "a.mp4", label, "train")
+    assert listing.Listing.of([clip], []).class_names == []
 
 
 def test_an_empty_label_is_called_empty():

@@ -13,4 +13,4 @@ def test_an_error_without_a_message_is_called_by_its_type(tmp_path):
         work_dir=str(tmp_path), download_and_prepare=fail
     )
     with pytest.raises(OSError, match="RuntimeError"):
-        running.run_beam(builder, "log.txt", workers=1)
+        running.run_beam(builder, "log.txt")

@@ -1,0 +1,189 @@
+"""Frames of clips that are stored as pictures or as an array, not as video."""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from dvdgan_tf.video.reading import (
+    MAX_PIXELS,
+    CannotReadError,
+    TimedFrame,
+    UnreadableVideoError,
+)
+
+# Frames of a clip that is a folder; by contents, these and no others.
+PICTURES = (".jpg", ".jpeg", ".png")
+_FORMATS = ("JPEG", "PNG")
+
+# Pictures have no times: without a rate this is what video files without one
+# get, too.
+_DEFAULT_FPS = 25.0
+
+
+def is_stills(path: str, part: int | None) -> bool:
+    """Whether a clip is read by this module and not as a video file.
+
+    Args:
+        path: folder of pictures, array file or video file.
+        part: number of the clip in an array; None for all else.
+    """
+    return part is not None or os.path.isdir(path)
+
+
+def read_timed_frames(
+    path: str,
+    part: int | None = None,
+    size: Callable | None = None,
+    fps: float | None = None,
+) -> Iterator[TimedFrame]:
+    """Reads the frames of a folder of pictures, or one clip of an array.
+
+    Every frame is kept: `fps` only says how fast they are shown.
+
+    Args:
+        path: folder whose .jpg and .png files are the frames, in the natural
+            order of their names (2 before 10); or a .npy file of uint8
+            [frames, clips, height, width].
+        part: number of the clip in the array; None for a folder.
+        size: function from the first frame's (height, width) to that of all
+            frames; None keeps it, and refuses frames of other sizes.
+        fps: frames per second; 25 if None.
+
+    Yields:
+        `TimedFrame`s with uint8 RGB [height, width, 3], all of one size.
+
+    Raises:
+        CannotReadError: reading failed for no fault of the files.
+        UnreadableVideoError: there is no frame, or the next one is damaged.
+    """
+    nominal = float(fps or _DEFAULT_FPS)
+    target = None
+    for number, image in enumerate(_images(path, part)):
+        shape = image.height, image.width
+        if target is None:
+            target = size(*shape) if size else shape
+        if shape != target and not size:
+            raise UnreadableVideoError(
+                path,
+                f"frame {number} has {shape[0]} x {shape[1]} pixels, the first "
+                f"one {target[0]} x {target[1]}",
+            )
+        if shape != target:
+            # Pillow widens the kernel where it shrinks, so nothing aliases.
+            image = image.resize(target[::-1], Image.Resampling.BILINEAR)
+        yield TimedFrame(np.asarray(image), number / nominal, nominal)
+
+
+def check_frames(path: str, part: int | None = None) -> Iterator[int]:
+    """Decodes like `read_timed_frames` and yields how many frames are good."""
+    for count, _ in enumerate(_images(path, part), start=1):
+        yield count
+
+
+def frame_names(names: list[str]) -> list[str]:
+    """The pictures among names of files, in their natural order."""
+    return sorted(
+        (name for name in names if name.lower().endswith(PICTURES)),
+        key=natural_key,
+    )
+
+
+def natural_key(name: str) -> tuple:
+    """A key that sorts 2 before 10."""
+    # Digits are at the odd places, so that like is compared with like.
+    parts = re.split(r"([0-9]+)", name)
+    key = [int(p) if i % 2 else p for i, p in enumerate(parts)]
+    return (*key, name)
+
+
+def clips_of_array(path: str) -> int:
+    """How many clips an array has.
+
+    Args:
+        path: of a .npy file.
+
+    Raises:
+        ValueError: it is not uint8 [frames, clips, height, width].
+    """
+    return _array(path).shape[1]
+
+
+def _images(path, part):
+    images = _pictures(path) if part is None else _slices(path, part)
+    try:
+        yield from images
+    except (OSError, ValueError, SyntaxError, IndexError, MemoryError) as error:
+        number = getattr(error, "errno", None)
+        kinds = (FileNotFoundError, PermissionError, NotADirectoryError)
+        words = getattr(error, "strerror", None) or str(error)
+        words = " ".join(words.split()) or type(error).__name__
+        if number is not None and not isinstance(error, kinds):
+            raise CannotReadError(path, words) from error
+        raise UnreadableVideoError(path, words) from error
+
+
+def _pictures(path):
+    names = [name for name in os.listdir(path) if not name.startswith(".")]
+    frames = frame_names(names)
+    if not frames:
+        raise ValueError("Is a directory without .jpg or .png pictures")
+    for name in frames:
+        file = os.path.join(path, name)
+        # A named pipe would wait for its writer.
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            raise ValueError(f"{name!r} is not a regular file")
+        try:
+            with Image.open(file, formats=_FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(f"{name!r} has too many pixels")
+                yield _rgb(ImageOps.exif_transpose(image))
+        except Image.UnidentifiedImageError:
+            raise ValueError(f"{name!r} is no JPEG or PNG picture") from None
+        except Image.DecompressionBombError:
+            raise ValueError(f"{name!r} has too many pixels") from None
+        except (OSError, SyntaxError) as error:
+            # Pillow says so, without a number, where a picture is damaged.
+            if getattr(error, "errno", None) is None:
+                raise ValueError(f"{name!r}: {error}") from error
+            raise
+
+
+def _rgb(image):
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        high = np.asarray(image, np.int32) >> 8
+        image = Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def _slices(path, part):
+    for frame in _array(path)[:, part]:
+        yield Image.fromarray(np.ascontiguousarray(frame)).convert("RGB")
+
+
+def _array(path):
+    wanted = "uint8 [frames, clips, height, width]"
+    if not os.path.isfile(path):  # A named pipe would wait for its writer.
+        raise ValueError(f"{path!r} is not a regular file")
+    try:
+        with np.errstate(over="raise"):  # of a shape that no file has
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:
+        # NumPy reads the header as Python's tokens; there is no list of what
+        # odd ones make it raise.
+        raise ValueError(f"{path!r} is no array file ({error})") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 4:
+        raise ValueError(f"{path!r} must be {wanted}")
+    if array.dtype != np.uint8 or 0 in array.shape:
+        raise ValueError(
+            f"{path!r} must be {wanted}. Received: {array.dtype} "
+            f"{list(array.shape)}"
+        )
+    if array.shape[2] * array.shape[3] > MAX_PIXELS:
+        raise ValueError(f"the frames of {path!r} have too many pixels")
+    return array
