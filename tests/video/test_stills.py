@@ -39,7 +39,9 @@ def test_pictures_take_the_size_of_the_first(tmp_path):
     videos.write_pictures(tmp_path, videos.numbered(2, 40, 40), first=3)
     found = frames(tmp_path, size=lambda height, width: (height // 2, 10))
     assert {f.pixels.shape for f in found} == {(10, 10, 3)}
-    with pytest.raises(UnreadableVideoError, match="40 x 40 pixels, the first"):
+    with pytest.raises(
+        reading.UnreadableVideoError, match="40 x 40 pixels, the first"
+    ):
         list(frames(tmp_path))
 
 
