@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from dvdgan_tf.layers.spectral_layers import SpectralConv
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 
 
 class SelfAttention(keras.layers.Layer):
@@ -29,13 +30,15 @@ class SelfAttention(keras.layers.Layer):
         training: whether to run the power iteration.
 
     Returns:
-        The shape and dtype of `inputs`.
+        A tensor of the shape and type of `inputs`.
 
     Raises:
         ValueError: C is not a multiple of 8.
     """
 
-    def __init__(self, spectral_norm=None, **kwargs):
+    def __init__(
+        self, spectral_norm: SpectralNorm | None = None, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.spectral_norm = spectral_norm
 
@@ -67,18 +70,22 @@ class SelfAttention(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def call(self, inputs, training=False):
+    def compute_output_shape(self, inputs_shape):
+        return inputs_shape
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.apply(inputs, self.parameters(training))
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype."""
+    def parameters(self, training: bool) -> tuple:
+        """Returns what `apply` needs, in the compute dtype."""
         gamma = tf.cast(tf.convert_to_tensor(self.gamma), self.compute_dtype)
         convs = (self.theta, self.phi, self.g, self.o)
         return gamma, *(conv.parameters(training) for conv in convs)
 
-    def apply(self, inputs, parameters):
-        """The layer as a function of its parameters; see `call`."""
+    def apply(self, inputs: tf.Tensor, parameters: tuple) -> tf.Tensor:
+        """The layer as a function of its arguments only; see `call`."""
         gamma, theta, phi, g, o = parameters
+        # y = x + gamma . W_o * (softmax(theta phi^T) g)
         queries = _positions(self.theta.apply(inputs, theta))
         keys = _positions(_max_pool(self.phi.apply(inputs, phi)))
         values = _positions(_max_pool(self.g.apply(inputs, g)))

@@ -12,8 +12,9 @@ all replicas, not over time, so that nothing leaks from frame to frame.
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.layers.shards import shard
+from dvdgan_tf.layers.shards import Batch, shard
 from dvdgan_tf.layers.spectral_layers import SpectralDense
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 
 
 class ClassConditionalBatchNorm(keras.layers.Layer):
@@ -21,9 +22,9 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
 
     Args:
         epsilon: added to the variance.
-        momentum: of the moving statistics; a variable, so that standing
-            statistics (see `Generator.accumulate_standing_statistics`) are
-            the same update with another momentum.
+        momentum: momentum of the moving statistics. It is kept in a variable,
+            so that standing statistics are the same update with another
+            momentum (see `Generator.accumulate_standing_statistics`).
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
@@ -38,8 +39,12 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
     """
 
     def __init__(
-        self, epsilon=1e-4, momentum=0.9, spectral_norm=None, **kwargs
-    ):
+        self,
+        epsilon: float = 1e-4,
+        momentum: float = 0.9,
+        spectral_norm: SpectralNorm | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.initial_momentum = momentum
@@ -77,13 +82,20 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, inputs, condition, training=False):
+    def compute_output_shape(self, inputs_shape, condition_shape=None):
+        return inputs_shape
+
+    def call(
+        self, inputs: tf.Tensor, condition: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
         return scale_and_shift(
             inputs, *self.affine(inputs, condition, training)
         )
 
-    def affine(self, inputs, condition, training):
-        """What `scale_and_shift` needs, twice [B, T, C], float32.
+    def affine(
+        self, inputs: Batch, condition: tf.Tensor, training: bool
+    ) -> tuple[Batch, Batch]:
+        """Returns scale and shift, [B, T, C] each, float32.
 
         Both are in as many shards as `inputs`. Updates the moving statistics
         if `training`.
@@ -95,7 +107,9 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
             )
             for dense in (self.gain, self.bias)
         )
+        # scale = (1 + W_g c) / sqrt(variance + epsilon)
         scale = (1.0 + gain)[:, None] * tf.math.rsqrt(variance + self.epsilon)
+        # shift = W_b c - mean . scale
         shift = bias[:, None] - mean * scale
         shards = len(inputs) if isinstance(inputs, list) else 1
         return shard(scale, shards), shard(shift, shards)
@@ -118,8 +132,10 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
         return mean, variance
 
 
-def scale_and_shift(inputs, scale, shift):
-    """inputs . scale + shift per channel of each frame.
+def scale_and_shift(
+    inputs: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor
+) -> tf.Tensor:
+    """Returns inputs . scale + shift, per channel of each frame.
 
     Args:
         inputs: [..., H, W, C].
@@ -154,7 +170,7 @@ def _moments(inputs):
 
 
 def _moments_of_shards(shards):
-    """As `_local_moments`, of a batch in equal shards."""
+    """Does what `_local_moments` does, for a batch in equal shards."""
     means, variances = zip(*map(_local_moments, shards), strict=True)
     mean = tf.add_n(means) / len(shards)
     # The variance within the shards and that between them.
@@ -164,7 +180,7 @@ def _moments_of_shards(shards):
 
 @tf.custom_gradient
 def _local_moments(inputs):
-    """As `_moments`, of this replica; the gradient in closed form.
+    """Does what `_moments` does, for this replica; its gradient is closed.
 
     With n values per moment, dL/dx = (dL/dmean + 2 dL/dvar (x - mean)) / n:
     two operations on maps instead of six, and of bfloat16 no copy is kept.

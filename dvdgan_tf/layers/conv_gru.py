@@ -6,6 +6,7 @@ Source: v2's generator figure; DeepMind's later code confirms the gates.
 from collections.abc import Sequence
 
 import gin
+import keras
 import tensorflow as tf
 
 from dvdgan_tf.layers.convolutions import convolve
@@ -13,6 +14,7 @@ from dvdgan_tf.layers.recurrent import RecurrentUnit, StepConvolutions
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class ConvGRU(RecurrentUnit):
     """Gated recurrence over frames with 3x3 convolutions and a ReLU.
 

@@ -7,10 +7,12 @@ with stride p by that kernel is the average pool of the convolution, and takes
 p = 2, 16 instead of 36 per pooled pixel, and 64 instead of 216 for d = 3.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 
-def convolve(inputs, kernel):
+def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Convolves with stride 1 and zero padding ("same").
 
     Args:
@@ -26,12 +28,12 @@ def convolve(inputs, kernel):
     return tf.nn.conv3d(inputs, kernel, strides=[1] * 5, padding="SAME")
 
 
-def pooling_kernel(kernel, windows):
-    """The kernel whose strided convolution includes an average pool.
+def pooling_kernel(kernel: tf.Tensor, windows: Sequence[int]) -> tf.Tensor:
+    """Returns the kernel whose strided convolution includes an average pool.
 
     Args:
         kernel: [(k,) k, k, C, C'].
-        windows: of the pool, one for each axis of the kernel's edges.
+        windows: sizes of the pool, one for each axis of the kernel's edges.
 
     Returns:
         The kernel for `convolve_and_pool`, each edge longer by window - 1.
@@ -48,8 +50,12 @@ def pooling_kernel(kernel, windows):
     return kernel
 
 
-def convolve_and_pool(inputs, kernel, windows):
-    """Average pool of a "same" convolution; a remainder is dropped.
+def convolve_and_pool(
+    inputs: tf.Tensor, kernel: tf.Tensor, windows: Sequence[int]
+) -> tf.Tensor:
+    """Returns the average pool of a "same" convolution.
+
+    A remainder that fills no window is dropped.
 
     Args:
         inputs: [..., H, W, C] or [B, T, H, W, C], as in `convolve`.

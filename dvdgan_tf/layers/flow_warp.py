@@ -7,7 +7,7 @@ Jaderberg et al. 2015, "Spatial Transformer Networks", equation 5.
 import tensorflow as tf
 
 
-def warp(images, flow):
+def warp(images: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     """Samples each pixel from where its flow points to.
 
     Pixel (i, j) of the result is the image at (i + dy, j + dx), linearly

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -68,6 +69,9 @@ class RecurrentUnit(SpectralLayer):
         super().__init__(spectral_norm, **kwargs)
         self.unroll = unroll
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "unroll": self.unroll}
+
     def call(
         self,
         inputs: tf.Tensor,
@@ -78,6 +82,10 @@ class RecurrentUnit(SpectralLayer):
         states = () if initial_state is None else (initial_state,)
         parameters = self.parameters(training)
         return self.apply(inputs, *states, parameters, num_frames=num_frames)
+
+    def compute_output_shape(self, inputs_shape, num_frames=None):
+        batch, frames, *map_shape = inputs_shape
+        return (batch, num_frames or frames, *map_shape)
 
     def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
         """Returns what `apply` needs, in the compute dtype.

@@ -8,7 +8,7 @@ import tensorflow as tf
 METHODS = ("bilinear", "nearest")
 
 
-def upsample(images, method="bilinear"):
+def upsample(images: tf.Tensor, method: str = "bilinear") -> tf.Tensor:
     """Doubles height and width.
 
     Args:
@@ -32,7 +32,9 @@ def upsample(images, method="bilinear"):
     )
 
 
-def average_pool(images, spatial=2, time=1):
+def average_pool(
+    images: tf.Tensor, spatial: int = 2, time: int = 1
+) -> tf.Tensor:
     """Averages over windows without overlap; a remainder is dropped.
 
     Args:

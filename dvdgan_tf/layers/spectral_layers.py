@@ -3,9 +3,13 @@
 For the normalisation itself see `spectral_norm`.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.layers import configs
 from dvdgan_tf.layers.convolutions import (
     convolve,
     convolve_and_pool,
@@ -27,15 +31,36 @@ class SpectralLayer(keras.layers.Layer):
         spectral_norm: a `SpectralNorm`; the paper's by default.
     """
 
-    def __init__(self, spectral_norm=None, **kwargs):
+    def __init__(
+        self, spectral_norm: SpectralNorm | None = None, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.spectral_norm = spectral_norm or SpectralNorm()
-        self.spectral_weights = []
+        self.spectral_weights: list[SpectralWeight] = []
 
-    def call(self, inputs, training=False):
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "spectral_norm": configs.of_norm(self.spectral_norm)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SpectralLayer":
+        norm = configs.norm(config["spectral_norm"])
+        return super().from_config({**config, "spectral_norm": norm})
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.apply(inputs, self.parameters(training))
 
-    def add_spectral_weight(self, name, shape):
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns what `apply` needs, in the compute dtype."""
+        raise NotImplementedError
+
+    def apply(self, inputs: tf.Tensor, *parameters) -> tf.Tensor:
+        """The layer as a function of its arguments only."""
+        raise NotImplementedError
+
+    def add_spectral_weight(
+        self, name: str, shape: Sequence[int]
+    ) -> SpectralWeight:
         """Adds an orthogonally initialised weight [..., C_out] and its u."""
         weight = self.add_weight(
             name=name,
@@ -56,14 +81,14 @@ class SpectralLayer(keras.layers.Layer):
         self.spectral_weights.append(spectral_weight)
         return spectral_weight
 
-    def cast(self, *tensors):
-        """The tensors and variables in the compute dtype, as a tuple."""
+    def cast(self, *tensors) -> tuple[tf.Tensor, ...]:
+        """Returns tensors and variables in the compute dtype."""
         return tuple(
             tf.cast(tf.convert_to_tensor(x), self.compute_dtype)
             for x in tensors
         )
 
-    def add_bias(self, size):
+    def add_bias(self, size: int) -> keras.Variable:
         """Adds a zero-initialised bias [size], float32."""
         return self.add_weight(
             name="bias",
@@ -75,11 +100,15 @@ class SpectralLayer(keras.layers.Layer):
 
 
 def _random_direction(shape, dtype=None):
-    """A vector of length 1, so that sigma is one before any iteration, too."""
+    """Draws a vector of length 1.
+
+    So sigma = |W u| is an estimate of the norm before any iteration, too.
+    """
     draw = keras.initializers.RandomNormal()
     return tf.math.l2_normalize(draw(shape, dtype))
 
 
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class SpectralConv(SpectralLayer):
     """Convolution with zero padding ("same") by W / sigma(W), then a pool.
 
@@ -106,14 +135,14 @@ class SpectralConv(SpectralLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        rank=2,
-        pool=None,
-        use_bias=True,
-        spectral_norm=None,
+        filters: int,
+        kernel_size: int = 3,
+        rank: int = 2,
+        pool: Sequence[int] | None = None,
+        use_bias: bool = True,
+        spectral_norm: SpectralNorm | None = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(spectral_norm, **kwargs)
         if rank not in (2, 3):
             raise ValueError(
@@ -130,19 +159,37 @@ class SpectralConv(SpectralLayer):
             )
         self.use_bias = use_bias
 
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "rank": self.rank,
+            "pool": list(self.pool),
+            "use_bias": self.use_bias,
+        }
+
     def build(self, inputs_shape):
         edges = (self.kernel_size,) * self.rank
         shape = (*edges, inputs_shape[-1], self.filters)
         self.kernel = self.add_spectral_weight("kernel", shape)
         self.bias = self.add_bias(self.filters) if self.use_bias else None
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype: (kernel[, bias])."""
+    def compute_output_shape(self, inputs_shape):
+        batch = inputs_shape[: -self.rank - 1]
+        sizes = inputs_shape[-self.rank - 1 : -1]
+        pooled = (n and n // p for n, p in zip(sizes, self.pool, strict=True))
+        return (*batch, *pooled, self.filters)
+
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns (kernel[, bias]) for `apply`, in the compute dtype."""
         kernel = pooling_kernel(self.kernel.normalized(training), self.pool)
         return self.cast(kernel, *([self.bias] if self.use_bias else []))
 
-    def apply(self, inputs, parameters):
-        """The layer as a function of its parameters; see `call`."""
+    def apply(
+        self, inputs: tf.Tensor, parameters: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """The layer as a function of its arguments only; see `call`."""
         kernel, *bias = parameters
         if max(self.pool) == 1:
             outputs = convolve(inputs, kernel)
@@ -151,11 +198,12 @@ class SpectralConv(SpectralLayer):
         return outputs + bias[0] if bias else outputs
 
 
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class SpectralDense(SpectralLayer):
     """Affine map by W / sigma(W).
 
     Args:
-        units: output width.
+        units: output width; None where it is set before `build`.
         use_bias: whether a bias is added.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
@@ -167,34 +215,50 @@ class SpectralDense(SpectralLayer):
         [..., units]
     """
 
-    def __init__(self, units, use_bias=True, spectral_norm=None, **kwargs):
+    def __init__(
+        self,
+        units: int | None,
+        use_bias: bool = True,
+        spectral_norm: SpectralNorm | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(spectral_norm, **kwargs)
         self.units = units
         self.use_bias = use_bias
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "units": self.units, "use_bias": self.use_bias}
 
     def build(self, inputs_shape):
         shape = (inputs_shape[-1], self.units)
         self.kernel = self.add_spectral_weight("kernel", shape)
         self.bias = self.add_bias(self.units) if self.use_bias else None
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype: (kernel[, bias])."""
+    def compute_output_shape(self, inputs_shape):
+        return (*inputs_shape[:-1], self.units)
+
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns (kernel[, bias]) for `apply`, in the compute dtype."""
         kernel = self.kernel.normalized(training)
         return self.cast(kernel, *([self.bias] if self.use_bias else []))
 
-    def apply(self, inputs, parameters):
-        """The layer as a function of its parameters; see `call`."""
+    def apply(
+        self, inputs: tf.Tensor, parameters: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """The layer as a function of its arguments only; see `call`."""
         kernel, *bias = parameters
         outputs = tf.tensordot(inputs, kernel, 1)
         return outputs + bias[0] if bias else outputs
 
 
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class SpectralEmbedding(SpectralLayer):
     """Class embedding with the rows of E / sigma(E).
 
     Args:
-        num_classes: rows of E.
-        width: columns of E.
+        num_classes: number of rows of E.
+        width: number of columns of E.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
@@ -205,20 +269,38 @@ class SpectralEmbedding(SpectralLayer):
         [B, width]
     """
 
-    def __init__(self, num_classes, width, spectral_norm=None, **kwargs):
+    def __init__(
+        self,
+        num_classes: int,
+        width: int,
+        spectral_norm: SpectralNorm | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(spectral_norm, **kwargs)
         self.num_classes = num_classes
         self.width = width
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "width": self.width,
+        }
 
     def build(self, labels_shape=None):
         shape = (self.num_classes, self.width)
         self.embeddings = self.add_spectral_weight("embeddings", shape)
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype: (embeddings,)."""
+    def compute_output_shape(self, labels_shape):
+        return (labels_shape[0], self.width)
+
+    def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
+        """Returns (embeddings,) for `apply`, in the compute dtype."""
         return self.cast(self.embeddings.normalized(training))
 
-    def apply(self, labels, parameters):
-        """The layer as a function of its parameters; see `call`."""
+    def apply(
+        self, labels: tf.Tensor, parameters: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """The layer as a function of its arguments only; see `call`."""
         (embeddings,) = parameters
         return tf.matmul(labels, embeddings)

@@ -13,12 +13,15 @@ v, so that the loss is invariant to the scale of W and <dL/dW, W> = 0. This is
 not `keras.layers.SpectralNormalization`, which overwrites W by its projection.
 """
 
+from typing import Any
+
 import gin
 import keras
 import tensorflow as tf
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class SpectralNorm:
     """The equations above, shared by all layers of a network.
 
@@ -69,6 +72,18 @@ class SpectralNorm:
             v, sigma = self._unit(tf.matmul(u, matrix, transpose_b=True))
         normalized = _divide(weight, sigma, u, v)
         return normalized, tf.reshape(u, [-1]), sigma
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments, for Keras."""
+        return {
+            "power_iterations": self.power_iterations,
+            "epsilon": self.epsilon,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SpectralNorm":
+        """Returns the norm that `get_config` describes."""
+        return cls(**config)
 
     def _unit(self, vector):
         """Returns the vector divided by its norm, and the norm."""

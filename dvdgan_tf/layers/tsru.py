@@ -7,6 +7,7 @@ Large-Scale Data", arXiv 2003.04035.
 from collections.abc import Iterator, Sequence
 
 import gin
+import keras
 import tensorflow as tf
 
 from dvdgan_tf.layers.convolutions import convolve
@@ -79,6 +80,7 @@ def warped(
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class TSRUc(TSRU):
     """Candidate from the warped state.
 
@@ -136,6 +138,7 @@ class TSRUc(TSRU):
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class TSRUp(TSRU):
     """Flow, gate and candidate in parallel, all from the state itself.
 
@@ -187,6 +190,7 @@ class TSRUp(TSRU):
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class TSRUs(TSRU):
     """Flow, then candidate, then gate, each from the one before.
 

@@ -1,5 +1,8 @@
 """Residual blocks of G and of both discriminators (v2's block figures)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -9,7 +12,11 @@ from dvdgan_tf.layers.batch_norm import (
 )
 from dvdgan_tf.layers.rematerialization import run_segment_of_frames
 from dvdgan_tf.layers.resampling import average_pool, upsample
+from dvdgan_tf.layers.shards import Batch
 from dvdgan_tf.layers.spectral_layers import SpectralConv
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
+
+# --- v2's G-block figure ----------------------------------------------------
 
 
 class GBlock(keras.layers.Layer):
@@ -21,7 +28,7 @@ class GBlock(keras.layers.Layer):
     Args:
         channels: output channels.
         upsampling: None, "bilinear" or "nearest" (see `resampling`).
-        norm_args: arguments for `ClassConditionalBatchNorm`.
+        norm_args: further arguments of `ClassConditionalBatchNorm`.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
@@ -37,12 +44,12 @@ class GBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        channels,
-        upsampling=None,
-        norm_args=None,
-        spectral_norm=None,
+        channels: int,
+        upsampling: str | None = None,
+        norm_args: dict[str, Any] | None = None,
+        spectral_norm: SpectralNorm | None = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.upsampling = upsampling
@@ -67,9 +74,18 @@ class GBlock(keras.layers.Layer):
         self.norm2.build(hidden_shape, condition_shape)
         self.conv2.build(hidden_shape)
 
+    def compute_output_shape(self, inputs_shape, condition_shape=None):
+        *batch, height, width, _ = inputs_shape
+        factor = 2 if self.upsampling else 1
+        return (*batch, factor * height, factor * width, self.channels)
+
     def call(
-        self, inputs, condition, training=False, run=run_segment_of_frames
-    ):
+        self,
+        inputs: Batch,
+        condition: tf.Tensor,
+        training: bool = False,
+        run: Callable[..., Batch] = run_segment_of_frames,
+    ) -> Batch:
         affine = self.norm1.affine(inputs, condition, training)
         hidden = run(
             self._first_half,
@@ -102,6 +118,9 @@ class GBlock(keras.layers.Layer):
         return upsample(x, self.upsampling) if self.upsampling else x
 
 
+# --- v2's D-block figure ----------------------------------------------------
+
+
 class DBlock(keras.layers.Layer):
     """Residual block of a discriminator.
 
@@ -128,14 +147,14 @@ class DBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        channels,
-        rank=2,
-        spatial_pool=2,
-        time_pool=1,
-        first=False,
-        spectral_norm=None,
+        channels: int,
+        rank: int = 2,
+        spatial_pool: int = 2,
+        time_pool: int = 1,
+        first: bool = False,
+        spectral_norm: SpectralNorm | None = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         if rank == 2 and time_pool > 1:
             raise ValueError(
@@ -166,19 +185,29 @@ class DBlock(keras.layers.Layer):
         self.conv1.build(inputs_shape)
         self.conv2.build((*inputs_shape[:-1], self.channels))
 
-    def call(self, inputs, training=False):
+    def compute_output_shape(self, inputs_shape):
+        batch, frames, height, width, _ = inputs_shape
+        return (
+            batch,
+            frames and frames // self.time_pool,
+            height // self.spatial_pool,
+            width // self.spatial_pool,
+            self.channels,
+        )
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.apply(inputs, self.parameters(training))
 
-    def parameters(self, training):
-        """What `apply` needs, in the compute dtype."""
+    def parameters(self, training: bool) -> tuple:
+        """Returns what `apply` needs, in the compute dtype."""
         return (
             self.conv1.parameters(training),
             self.conv2.parameters(training),
             self.skip.parameters(training) if self.skip else (),
         )
 
-    def apply(self, inputs, parameters):
-        """The block as a function of its parameters; see `call`."""
+    def apply(self, inputs: tf.Tensor, parameters: tuple) -> tf.Tensor:
+        """The block as a function of its arguments only; see `call`."""
         conv1, conv2, skip = parameters
         main = inputs if self.first else tf.nn.relu(inputs)
         main = tf.nn.relu(self.conv1.apply(main, conv1))

@@ -6,15 +6,21 @@ D_T a crop of the clip, (k + T) H/s W/s pixels in all, where DVD-GAN's see
 k H W + T H/2 W/2.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import gin
+import keras
 import tensorflow as tf
 
 from dvdgan_tf.layers.resampling import average_pool
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.networks.projection_discriminator import Discriminator
 from dvdgan_tf.networks.widths import check_at_least_one
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class SpatialDiscriminator(Discriminator):
     """D_S: scores k frames, each by itself, and sums.
 
@@ -31,8 +37,10 @@ class SpatialDiscriminator(Discriminator):
         spectral_norm: see `Discriminator`.
 
     Call arguments:
-        frames: [B, k, resolution, resolution, 3] in [-1, 1], drawn by
-            `draw_frames`.
+        videos: [B, k, resolution, resolution, 3] in [-1, 1], the frames that
+            `draw_frames` drew from the videos: a call is a function of its
+            inputs and draws none itself. Or all inputs in one dict,
+            {"videos": frames, "y": y}, where there must be k.
         y: class ids, integer [B], or soft labels [B, num_classes].
         training: whether to run the power iterations.
 
@@ -42,18 +50,18 @@ class SpatialDiscriminator(Discriminator):
 
     def __init__(
         self,
-        resolution,
-        num_classes,
-        k=8,
-        downsampling=1,
-        ch=96,
-        channel_multipliers=None,
-        attention_resolutions=(),
-        recompute=False,
-        spectral_norm=None,
-        name="spatial_discriminator",
-        dtype=None,
-    ):
+        resolution: int = 128,
+        num_classes: int = 600,
+        k: int = 8,
+        downsampling: int = 1,
+        ch: int = 96,
+        channel_multipliers: Sequence[int] | None = None,
+        attention_resolutions: Sequence[int] = (),
+        recompute: bool = False,
+        spectral_norm: SpectralNorm | None = None,
+        name: str = "spatial_discriminator",
+        dtype: Any = None,
+    ) -> None:
         super().__init__(
             resolution,
             reductions={"downsampling": downsampling},
@@ -72,13 +80,36 @@ class SpatialDiscriminator(Discriminator):
         self.k = k
         self.downsampling = downsampling
 
-    def apply(self, frames, y, parameters):
-        """The network as a function of its parameters; see `call`."""
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, for Keras."""
+        reductions = {"k": self.k, "downsampling": self.downsampling}
+        return {**super().get_config(), **reductions}
+
+    def input_specs(self) -> dict[str, keras.InputSpec]:
+        size = self.resolution
+        shape = (None, self.k, size, size, 3)
+        return {
+            "videos": keras.InputSpec("float32", shape, name="videos"),
+            "y": keras.InputSpec("int32", (None,), name="y"),
+        }
+
+    def check_drawn(self, videos: tf.Tensor) -> None:
+        if videos.shape[1] not in (None, self.k):
+            raise ValueError(
+                f"SpatialDiscriminator scores k = {self.k} frames of a video. "
+                f"Received: {videos.shape[1]} frames; draw them by its method "
+                "draw_frames(videos, noise)."
+            )
+
+    def apply(
+        self, frames: tf.Tensor, y: tf.Tensor, parameters: Any
+    ) -> tf.Tensor:
+        """The network as a function of its arguments only; see `call`."""
         return self.score(
             average_pool(frames, self.downsampling), y, parameters
         )
 
-    def draw_frames(self, videos, noise):
+    def draw_frames(self, videos: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """Draws k frames of each video, uniformly without replacement.
 
         Args:
@@ -94,6 +125,7 @@ class SpatialDiscriminator(Discriminator):
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class TemporalDiscriminator(Discriminator):
     """D_T: scores all frames, spatially pooled by phi.
 
@@ -116,7 +148,8 @@ class TemporalDiscriminator(Discriminator):
 
     Call arguments:
         videos: [B, T, size, size, 3] in [-1, 1], size = resolution // crop,
-            drawn by `draw_crop`.
+            drawn by `draw_crop`. Or all inputs in one dict,
+            {"videos": videos, "y": y}.
         y: class ids, integer [B], or soft labels [B, num_classes].
         training: whether to run the power iterations.
 
@@ -126,20 +159,20 @@ class TemporalDiscriminator(Discriminator):
 
     def __init__(
         self,
-        resolution,
-        num_classes,
-        phi=2,
-        crop=1,
-        num_3d_blocks=2,
-        time_pool=2,
-        ch=96,
-        channel_multipliers=None,
-        attention_resolutions=(),
-        recompute=False,
-        spectral_norm=None,
-        name="temporal_discriminator",
-        dtype=None,
-    ):
+        resolution: int = 128,
+        num_classes: int = 600,
+        phi: int = 2,
+        crop: int = 1,
+        num_3d_blocks: int = 2,
+        time_pool: int = 2,
+        ch: int = 96,
+        channel_multipliers: Sequence[int] | None = None,
+        attention_resolutions: Sequence[int] = (),
+        recompute: bool = False,
+        spectral_norm: SpectralNorm | None = None,
+        name: str = "temporal_discriminator",
+        dtype: Any = None,
+    ) -> None:
         if time_pool not in (1, 2):
             raise ValueError(
                 "TemporalDiscriminator.time_pool must be 1 or 2. "
@@ -162,13 +195,41 @@ class TemporalDiscriminator(Discriminator):
         self.phi = phi
         self.crop = crop
         self.min_frames = time_pool**num_3d_blocks
-        self.time_pool = time_pool
 
-    def apply(self, videos, y, parameters):
-        """The network as a function of its parameters; see `call`."""
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, for Keras."""
+        return {
+            **super().get_config(),
+            "phi": self.phi,
+            "crop": self.crop,
+            "num_3d_blocks": self.num_3d_blocks,
+            "time_pool": self.time_pool,
+        }
+
+    def input_specs(self) -> dict[str, keras.InputSpec]:
+        size = self.resolution // self.crop
+        shape = (None, None, size, size, 3)
+        return {
+            "videos": keras.InputSpec("float32", shape, name="videos"),
+            "y": keras.InputSpec("int32", (None,), name="y"),
+        }
+
+    def check_drawn(self, videos: tf.Tensor) -> None:
+        size = self.resolution // self.crop
+        if videos.shape[2] not in (None, size):
+            raise ValueError(
+                f"TemporalDiscriminator scores {size}x{size} pixels. "
+                f"Received: a height of {videos.shape[2]}; crop videos by its "
+                "method draw_crop(videos, noise)."
+            )
+
+    def apply(
+        self, videos: tf.Tensor, y: tf.Tensor, parameters: Any
+    ) -> tf.Tensor:
+        """The network as a function of its arguments only; see `call`."""
         return self.score(average_pool(videos, self.phi), y, parameters)
 
-    def draw_crop(self, videos, noise):
+    def draw_crop(self, videos: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """Crops each video at a random place, the same for all its frames.
 
         Args:
@@ -193,7 +254,7 @@ class TemporalDiscriminator(Discriminator):
             videos = tf.gather(videos, indices, axis=axis, batch_dims=1)
         return videos
 
-    def check_num_frames(self, num_frames):
+    def check_num_frames(self, num_frames: int) -> None:
         """Raises ValueError if pooling would leave no frame."""
         if num_frames < self.min_frames:
             raise ValueError(

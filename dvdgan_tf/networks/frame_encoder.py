@@ -1,14 +1,21 @@
-"""The frame encoder of DVD-GAN-FP: initial states from given frames."""
+"""The frame encoder of DVD-GAN-FP: initial states from given frames.
+
+Source: v2's section on frame prediction.
+"""
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import gin
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.layers import configs
 from dvdgan_tf.layers.rematerialization import run_segment
-from dvdgan_tf.layers.shards import for_shards
+from dvdgan_tf.layers.shards import Batch, for_shards
 from dvdgan_tf.layers.spectral_layers import SpectralConv
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.networks.blocks import DBlock
 from dvdgan_tf.networks.widths import (
     DISCRIMINATOR_MULTIPLIERS,
@@ -18,6 +25,7 @@ from dvdgan_tf.networks.widths import (
 
 
 @gin.register
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
 class FrameEncoder(keras.layers.Layer):
     """Maps C conditioning frames to h0 of every recurrent unit (v2, FP).
 
@@ -56,18 +64,22 @@ class FrameEncoder(keras.layers.Layer):
 
     def __init__(
         self,
-        resolution,
-        conditioning_frames,
-        state_widths,
-        ch=96,
-        channel_multipliers=None,
-        spectral_norm=None,
+        resolution: int,
+        conditioning_frames: int,
+        state_widths: Sequence[int],
+        ch: int = 96,
+        channel_multipliers: Sequence[int] | None = None,
+        spectral_norm: SpectralNorm | None = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         check_at_least_one(conditioning_frames=conditioning_frames)
         self.resolution = resolution
         self.conditioning_frames = conditioning_frames
+        self.state_widths = list(state_widths)
+        self.ch = ch
+        self.channel_multipliers = channel_multipliers
+        self.spectral_norm = spectral_norm
         shared = dict(spectral_norm=spectral_norm, dtype=self.dtype_policy)
         self.widths = widths(
             DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
@@ -88,6 +100,22 @@ class FrameEncoder(keras.layers.Layer):
             for i, width in enumerate(state_widths)
         ]
 
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "resolution": self.resolution,
+            "conditioning_frames": self.conditioning_frames,
+            "state_widths": list(self.state_widths),
+            "ch": self.ch,
+            "channel_multipliers": configs.numbers(self.channel_multipliers),
+            "spectral_norm": configs.of_norm(self.spectral_norm),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "FrameEncoder":
+        norm = configs.norm(config["spectral_norm"])
+        return super().from_config({**config, "spectral_norm": norm})
+
     def build(self, frames_shape=None):
         """Creates all variables; the shapes are known from the arguments."""
         size, channels = self.resolution, 3
@@ -106,7 +134,19 @@ class FrameEncoder(keras.layers.Layer):
             fusion.build((None, size, size, channels))
         self.built = True
 
-    def call(self, frames, training=False, recompute=False, parts=1):
+    def compute_output_shape(self, frames_shape):
+        return [
+            (frames_shape[0], 4 << i, 4 << i, width)
+            for i, width in enumerate(self.state_widths)
+        ]
+
+    def call(
+        self,
+        frames: Batch,
+        training: bool = False,
+        recompute: bool = False,
+        parts: int = 1,
+    ) -> list[Batch]:
         memory = dict(recompute=recompute, parts=parts)
         x = for_shards(lambda x: tf.cast(x, self.compute_dtype), frames)
         maps = []
@@ -136,6 +176,6 @@ class FrameEncoder(keras.layers.Layer):
 
 
 def _used(of_blocks):
-    """Of all blocks' outputs, those that states are made of, from 4x4 up."""
+    """Returns the blocks' outputs that states are made of, from 4x4 up."""
     *larger, _, last = of_blocks
     return [last, *reversed(larger)]

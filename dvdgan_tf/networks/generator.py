@@ -1,11 +1,15 @@
 """The generator G (v2's generator figure)."""
 
 import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import gin
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.layers import configs
 from dvdgan_tf.layers.attention import SelfAttention
 from dvdgan_tf.layers.batch_norm import (
     ClassConditionalBatchNorm,
@@ -13,16 +17,19 @@ from dvdgan_tf.layers.batch_norm import (
 )
 from dvdgan_tf.layers.conv_gru import ConvGRU
 from dvdgan_tf.layers.orthogonal import Orthogonal
+from dvdgan_tf.layers.recurrent import RecurrentUnit
 from dvdgan_tf.layers.rematerialization import (
     run_segment,
     run_segment_of_frames,
 )
 from dvdgan_tf.layers.resampling import METHODS
-from dvdgan_tf.layers.shards import for_shards, join, shard
+from dvdgan_tf.layers.shards import Batch, for_shards, join, shard
 from dvdgan_tf.layers.spectral_layers import SpectralConv, SpectralDense
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.layers.time_parts import run_recurrence
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.frame_encoder import FrameEncoder
+from dvdgan_tf.networks.network import Network
 from dvdgan_tf.networks.widths import (
     GENERATOR_MULTIPLIERS,
     check_at_least_one,
@@ -32,7 +39,8 @@ from dvdgan_tf.networks.widths import (
 
 
 @gin.register
-class Generator(keras.Model):
+@keras.saving.register_keras_serializable(package="dvdgan_tf")
+class Generator(Network):
     """Class-conditional generator of videos, or of videos' continuations.
 
     c = [z; e(y)] is mapped to a 4x4 seed, the input of the first recurrent
@@ -43,7 +51,9 @@ class Generator(keras.Model):
     states are a function of the frames given; otherwise they are 0.
 
     Args:
-        resolution: height and width, a key of `GENERATOR_MULTIPLIERS`.
+        resolution: height and width in pixels, a key of
+            `GENERATOR_MULTIPLIERS`. The defaults are the paper's for
+            Kinetics-600 at 128x128.
         num_frames: T of a whole video. Only the [T, C] batch norm statistics
             depend on it.
         num_classes: rows of the class embedding; 1 for unconditional.
@@ -58,15 +68,17 @@ class Generator(keras.Model):
         upsampling: "bilinear" (v2's legend) or "nearest" (BigGAN).
         attention_resolutions: feature resolutions after whose group
             `SelfAttention` is inserted; none in the paper.
-        batch_norm_epsilon: of `ClassConditionalBatchNorm`.
-        batch_norm_momentum: of its moving statistics.
+        batch_norm_epsilon: added to the variance in batch norm.
+        batch_norm_momentum: momentum of batch norm's moving statistics.
         recompute: whether gradients evaluate recurrent units, halves of
             blocks, attention and head again, instead of keeping what is
             inside of them (see `rematerialization`).
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        z: [B, z_dim], standard normal; scaled by sigma < 1 for truncation.
+        z: [B, z_dim], standard normal; scaled by sigma < 1 for truncation. Or
+            all inputs in one dict, {"z": z, "y": y} and, where C > 0,
+            "frames".
         y: class ids, integer [B], or soft labels, float [B, num_classes].
         training: whether batch statistics are used, moving statistics
             updated and power iterations run.
@@ -91,98 +103,98 @@ class Generator(keras.Model):
 
     def __init__(
         self,
-        resolution,
-        num_frames,
-        num_classes,
-        conditioning_frames=0,
-        frame_encoder=FrameEncoder,
-        ch=96,
-        channel_multipliers=None,
-        z_dim=120,
-        embedding_dim=120,
-        recurrent_unit=ConvGRU,
-        upsampling="bilinear",
-        attention_resolutions=(),
-        batch_norm_epsilon=1e-4,
-        batch_norm_momentum=0.9,
-        recompute=False,
-        spectral_norm=None,
-        name="generator",
-        dtype=None,
-    ):
+        resolution: int = 128,
+        num_frames: int = 12,
+        num_classes: int = 600,
+        conditioning_frames: int = 0,
+        frame_encoder: Callable[..., keras.layers.Layer] = FrameEncoder,
+        ch: int = 96,
+        channel_multipliers: Sequence[int] | None = None,
+        z_dim: int = 120,
+        embedding_dim: int = 120,
+        recurrent_unit: Callable[..., RecurrentUnit] = ConvGRU,
+        upsampling: str = "bilinear",
+        attention_resolutions: Sequence[int] = (),
+        batch_norm_epsilon: float = 1e-4,
+        batch_norm_momentum: float = 0.9,
+        recompute: bool = False,
+        spectral_norm: SpectralNorm | None = None,
+        name: str = "generator",
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.widths = widths(
             GENERATOR_MULTIPLIERS, resolution, ch, channel_multipliers
         )
-        check_at_least_one(
-            num_classes=num_classes,
-            z_dim=z_dim,
-            embedding_dim=embedding_dim,
-        )
-        _check_conditioning(conditioning_frames, num_frames)
-        check_attention(
-            attention_resolutions,
-            [8 * 2**i for i in range(len(self.widths) - 1)],
-        )
-        if upsampling not in METHODS:
-            raise ValueError(
-                f"Generator.upsampling must be one of {METHODS}. "
-                f"Received: upsampling={upsampling!r}"
-            )
         self.resolution = resolution
         self.num_frames = num_frames
+        self.num_classes = num_classes
         self.conditioning_frames = conditioning_frames
         self.generated_frames = num_frames - conditioning_frames
-        self.num_classes = num_classes
+        self.ch = ch
+        self.channel_multipliers = channel_multipliers
         self.z_dim = z_dim
         self.embedding_dim = embedding_dim
         self.upsampling = upsampling
+        self.attention_resolutions = attention_resolutions
         self.recompute = recompute
-        self._shared = dict(
-            spectral_norm=spectral_norm, dtype=self.dtype_policy
-        )
+        self.spectral_norm = spectral_norm
         self._norm_args = dict(
             epsilon=batch_norm_epsilon, momentum=batch_norm_momentum
         )
-        self.seed = SpectralDense(
-            4 * 4 * self.widths[0], name="seed", **self._shared
+        self._check_arguments()
+        self._add_layers(recurrent_unit, frame_encoder)
+
+    def _check_arguments(self):
+        """Raises ValueError if an argument is out of its range."""
+        check_at_least_one(
+            num_classes=self.num_classes,
+            z_dim=self.z_dim,
+            embedding_dim=self.embedding_dim,
         )
+        _check_conditioning(self.conditioning_frames, self.num_frames)
+        check_attention(
+            self.attention_resolutions,
+            [8 * 2**i for i in range(len(self.widths) - 1)],
+        )
+        if self.upsampling not in METHODS:
+            raise ValueError(
+                f"Generator.upsampling must be one of {METHODS}. "
+                f"Received: upsampling={self.upsampling!r}"
+            )
+
+    # --- v2's generator figure: seed, groups of unit and blocks, head --------
+
+    def _add_layers(self, recurrent_unit, frame_encoder):
+        shared = dict(spectral_norm=self.spectral_norm, dtype=self.dtype_policy)
+        self.seed = SpectralDense(4 * 4 * self.widths[0], name="seed", **shared)
         self.frame_encoder = None
-        if conditioning_frames:
+        if self.conditioning_frames:
             self.frame_encoder = frame_encoder(
-                resolution=resolution,
-                conditioning_frames=conditioning_frames,
+                resolution=self.resolution,
+                conditioning_frames=self.conditioning_frames,
                 state_widths=self.widths[:-1],
                 name="frame_encoder",
-                **self._shared,
+                **shared,
             )
-        self.groups = []
-        for i, (width, next_width) in enumerate(
-            zip(self.widths[:-1], self.widths[1:], strict=True)
-        ):
-            size = 4 * 2**i
-            self.groups.append(
-                self._group(
-                    size,
-                    width,
-                    next_width,
-                    recurrent_unit,
-                    2 * size in attention_resolutions,
-                )
+        self.groups = [
+            self._group(4 << i, width, next_width, recurrent_unit, **shared)
+            for i, (width, next_width) in enumerate(
+                itertools.pairwise(self.widths)
             )
+        ]
+        # Keras before 3.15 does not save layers in lists of lists.
+        self._saved_layers = [layer for group in self.groups for layer in group]
         self.head_norm = ClassConditionalBatchNorm(
-            name="head_norm", **self._norm_args, **self._shared
+            name="head_norm", **self._norm_args, **shared
         )
-        self.head = SpectralConv(3, name="head", **self._shared)
+        self.head = SpectralConv(3, name="head", **shared)
 
-    def _group(self, size, width, next_width, recurrent_unit, attention):
+    def _group(self, size, width, next_width, recurrent_unit, **shared):
         """Recurrent unit, two blocks and attention, named by resolution."""
-        block_args = dict(norm_args=self._norm_args, **self._shared)
+        block_args = dict(norm_args=self._norm_args, **shared)
         group = [
-            recurrent_unit(
-                name=f"{size}x{size}_recurrent",
-                **self._shared,
-            ),
+            recurrent_unit(name=f"{size}x{size}_recurrent", **shared),
             GBlock(width, name=f"{size}x{size}_block", **block_args),
             GBlock(
                 next_width,
@@ -191,10 +203,51 @@ class Generator(keras.Model):
                 **block_args,
             ),
         ]
-        if attention:
+        if 2 * size in self.attention_resolutions:
             name = f"{2 * size}x{2 * size}_attention"
-            group.append(SelfAttention(name=name, **self._shared))
+            group.append(SelfAttention(name=name, **shared))
         return group
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, for Keras."""
+        config = {
+            "resolution": self.resolution,
+            "num_frames": self.num_frames,
+            "num_classes": self.num_classes,
+            "conditioning_frames": self.conditioning_frames,
+            "ch": self.ch,
+            "channel_multipliers": configs.numbers(self.channel_multipliers),
+            "z_dim": self.z_dim,
+            "embedding_dim": self.embedding_dim,
+            "recurrent_unit": configs.of_layer(self.groups[0][0]),
+            "upsampling": self.upsampling,
+            "attention_resolutions": configs.numbers(
+                self.attention_resolutions
+            ),
+            "batch_norm_epsilon": self._norm_args["epsilon"],
+            "batch_norm_momentum": self._norm_args["momentum"],
+            "recompute": self.recompute,
+            "spectral_norm": configs.of_norm(self.spectral_norm),
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
+        if self.frame_encoder is not None:
+            given = ("resolution", "conditioning_frames", "state_widths")
+            config["frame_encoder"] = configs.of_layer(
+                self.frame_encoder, given
+            )
+        return config
+
+    def input_specs(self) -> dict[str, keras.InputSpec]:
+        specs = {
+            "z": keras.InputSpec("float32", (None, self.z_dim), name="z"),
+            "y": keras.InputSpec("int32", (None,), name="y"),
+        }
+        if self.conditioning_frames:
+            size = self.resolution
+            shape = (None, self.conditioning_frames, size, size, 3)
+            specs["frames"] = keras.InputSpec("float32", shape, name="frames")
+        return specs
 
     def build(self, z_shape=None, y_shape=None):
         """Creates all variables; the shapes are known from the arguments."""
@@ -209,30 +262,36 @@ class Generator(keras.Model):
         )
         self.seed.build(c_shape)
         if self.frame_encoder:
-            self.frame_encoder.build()
-        size = 4
+            size = self.resolution
+            shape = (None, self.conditioning_frames, size, size, 3)
+            self.frame_encoder.build(shape)
+        frames = self.generated_frames
         for i, (recurrent, block, block_up, *attention) in enumerate(
             self.groups
         ):
-            shape = (None, self.generated_frames, size, size, self.widths[i])
+            size, width, next_width = 4 << i, *self.widths[i : i + 2]
+            shape = (None, frames, size, size, width)
             recurrent.build(shape)
             block.build(shape, c_shape)
             block_up.build(shape, c_shape)
-            size *= 2
-            shape = (
-                None,
-                self.generated_frames,
-                size,
-                size,
-                self.widths[i + 1],
-            )
+            shape = (None, frames, 2 * size, 2 * size, next_width)
             for layer in attention:
                 layer.build(shape)
         self.head_norm.build(shape, c_shape)
         self.head.build(shape)
         self.built = True
 
-    def call(self, z, y, training=False, parts=1, frames=None, shards=1):
+    def call(
+        self,
+        z: tf.Tensor | dict[str, tf.Tensor],
+        y: tf.Tensor | None = None,
+        training: bool = False,
+        parts: int = 1,
+        frames: Batch | None = None,
+        shards: int = 1,
+    ) -> tf.Tensor:
+        if isinstance(z, dict):
+            z, y, frames = z["z"], z["y"], z.get("frames")
         condition = self.condition(z, y)
         recompute = self.recompute and training
         memory = dict(recompute=recompute, parts=parts)
@@ -243,17 +302,10 @@ class Generator(keras.Model):
         for i, ((recurrent, block, block_up, *attention), state) in enumerate(
             zip(self.groups, states, strict=True)
         ):
-            weights = recurrent.parameters(training)
             # The first unit's input is one frame, that of all its steps.
-            if recompute and i > 0 and self.generated_frames > 1:
-                state = state or (for_shards(_zero_state, x),)
-                steps = functools.partial(run_recurrence, recurrent.apply)
-                x = run_segment(steps, (x, *state), weights, parts=parts)
-            else:
-                steps = functools.partial(
-                    recurrent.apply, num_frames=self.generated_frames
-                )
-                x = run_segment(steps, (x, *state), weights, **memory)
+            over_time = recompute and i > 0 and self.generated_frames > 1
+            weights = recurrent.parameters(training)
+            x = self._recur(recurrent, x, state, weights, over_time, memory)
             x = block(x, condition, training=training, run=run_frames)
             x = block_up(x, condition, training=training, run=run_frames)
             for layer in attention:
@@ -264,8 +316,29 @@ class Generator(keras.Model):
         x = join(run_frames(self._head, (x, *affine), head))
         return tf.tanh(tf.cast(x, "float32"))
 
+    def _recur(self, unit, x, state, weights, over_time, memory):
+        """The states of a recurrent unit for all frames.
+
+        Args:
+            unit: the `RecurrentUnit`.
+            x: its inputs.
+            state: (h0,), or () where h0 is 0.
+            weights: its `parameters`.
+            over_time: whether the gradient recomputes one part of the time
+                after the other, instead of the whole of it.
+            memory: `recompute` and `parts` of `run_segment`.
+        """
+        if over_time:
+            state = state or (for_shards(_zero_state, x),)
+            steps = functools.partial(run_recurrence, unit.apply)
+            return run_segment(
+                steps, (x, *state), weights, parts=memory["parts"]
+            )
+        steps = functools.partial(unit.apply, num_frames=self.generated_frames)
+        return run_segment(steps, (x, *state), weights, **memory)
+
     def _initial_states(self, frames, shards, training, **memory):
-        """For each group a tuple: of h0, or empty where it is 0."""
+        """Returns a tuple for each group: (h0,), or () where h0 is 0."""
         given = 0 if frames is None else frames.shape[1]
         if given != self.conditioning_frames:
             raise ValueError(
@@ -283,8 +356,16 @@ class Generator(keras.Model):
         x = tf.nn.relu(scale_and_shift(x, scale, shift))
         return self.head.apply(x, parameters)
 
-    def condition(self, z, y):
-        """c = [z; e(y)], [B, z_dim + embedding_dim] in the compute dtype."""
+    def condition(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Returns c = [z; e(y)] in the compute dtype.
+
+        Args:
+            z: [B, z_dim].
+            y: class ids, integer [B], or soft labels [B, num_classes].
+
+        Returns:
+            [B, z_dim + embedding_dim]
+        """
         if y.dtype.is_integer:
             y = tf.one_hot(y, self.num_classes)
         embedding = tf.convert_to_tensor(self.class_embedding)
@@ -292,15 +373,23 @@ class Generator(keras.Model):
         condition = tf.concat([tf.cast(z, embedded.dtype), embedded], -1)
         return tf.cast(condition, self.compute_dtype)
 
-    def batch_norms(self):
-        """All its class-conditional batch norms, input to output."""
+    def batch_norms(self) -> list[ClassConditionalBatchNorm]:
+        """Returns all class-conditional batch norms, from input to output."""
         blocks = [b for group in self.groups for b in group[1:3]]
         inner = [norm for b in blocks for norm in (b.norm1, b.norm2)]
         return [*inner, self.head_norm]
 
+    # --- Standing statistics [BigGAN] -----------------------------------------
+
     def accumulate_standing_statistics(
-        self, z, y, n, frames=None, parts=1, shards=1
-    ):
+        self,
+        z: tf.Tensor,
+        y: tf.Tensor,
+        n: tf.Tensor,
+        frames: tf.Tensor | None = None,
+        parts: int = 1,
+        shards: int = 1,
+    ) -> None:
         """Lets the n-th batch take part in the standing statistics [BigGAN].
 
         For sampling, the batch norm statistics are averaged over many

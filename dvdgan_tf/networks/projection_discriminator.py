@@ -1,14 +1,18 @@
 """What D_S and D_T share: D-blocks, then a projection head (v2's figures)."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
-import keras
 import tensorflow as tf
 
+from dvdgan_tf.layers import configs
 from dvdgan_tf.layers.attention import SelfAttention
 from dvdgan_tf.layers.rematerialization import run_segment
 from dvdgan_tf.layers.spectral_layers import SpectralDense, SpectralEmbedding
+from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.networks.blocks import DBlock
+from dvdgan_tf.networks.network import Network
 from dvdgan_tf.networks.widths import (
     DISCRIMINATOR_MULTIPLIERS,
     check_at_least_one,
@@ -17,7 +21,7 @@ from dvdgan_tf.networks.widths import (
 )
 
 
-class Discriminator(keras.Model):
+class Discriminator(Network):
     """What both discriminators share: D-blocks, then a projection head.
 
     Per remaining frame t, with h the sum over space of the features after a
@@ -48,18 +52,18 @@ class Discriminator(keras.Model):
 
     def __init__(
         self,
-        resolution,
-        reductions,
-        num_classes,
-        ch,
-        channel_multipliers,
-        num_3d_blocks,
-        time_pool,
-        attention_resolutions,
-        recompute,
-        spectral_norm,
+        resolution: int,
+        reductions: dict[str, int],
+        num_classes: int,
+        ch: int,
+        channel_multipliers: Sequence[int] | None,
+        num_3d_blocks: int,
+        time_pool: int,
+        attention_resolutions: Sequence[int],
+        recompute: bool,
+        spectral_norm: SpectralNorm | None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.widths = widths(
             DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
@@ -71,35 +75,64 @@ class Discriminator(keras.Model):
             attention_resolutions,
             [self.input_resolution // 2**i for i in range(1, len(self.widths))],
         )
+        self.resolution = resolution
         self.num_classes = num_classes
+        self.ch = ch
+        self.channel_multipliers = channel_multipliers
+        self.num_3d_blocks = num_3d_blocks
+        self.time_pool = time_pool
+        self.attention_resolutions = attention_resolutions
         self.recompute = recompute
-        shared = dict(spectral_norm=spectral_norm, dtype=self.dtype_policy)
+        self.spectral_norm = spectral_norm
+        self._add_layers()
+
+    # --- v2's discriminator figures: D-blocks, then the projection head ------
+
+    def _add_layers(self):
+        shared = dict(spectral_norm=self.spectral_norm, dtype=self.dtype_policy)
         self.blocks = []
         size = self.input_resolution
         for i, width in enumerate(self.widths):
+            # The last block does not down-sample.
             pool = 2 if i < len(self.widths) - 1 else 1
-            is_3d = i < num_3d_blocks
+            is_3d = i < self.num_3d_blocks
             self.blocks.append(
                 DBlock(
                     width,
                     rank=3 if is_3d else 2,
                     spatial_pool=pool,
-                    time_pool=time_pool if is_3d else 1,
+                    time_pool=self.time_pool if is_3d else 1,
                     first=i == 0,
                     name=f"{size}x{size}_block{i}",
                     **shared,
                 )
             )
             size //= pool
-            if size in attention_resolutions and pool > 1:
+            if size in self.attention_resolutions and pool > 1:
                 name = f"{size}x{size}_attention"
                 self.blocks.append(SelfAttention(name=name, **shared))
         # The head is float32 under every policy, since losses are.
         shared["dtype"] = "float32"
         self.linear = SpectralDense(1, name="linear", **shared)
         self.class_embedding = SpectralEmbedding(
-            num_classes, self.widths[-1], name="class_embedding", **shared
+            self.num_classes, self.widths[-1], name="class_embedding", **shared
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that both discriminators have, for Keras."""
+        return {
+            "resolution": self.resolution,
+            "num_classes": self.num_classes,
+            "ch": self.ch,
+            "channel_multipliers": configs.numbers(self.channel_multipliers),
+            "attention_resolutions": configs.numbers(
+                self.attention_resolutions
+            ),
+            "recompute": self.recompute,
+            "spectral_norm": configs.of_norm(self.spectral_norm),
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
 
     def _check_input_resolution(self, resolution, reductions):
         least = 2 ** (len(self.widths) - 1)
@@ -111,7 +144,7 @@ class Discriminator(keras.Model):
                 f"pixels or more; {received} leaves {self.input_resolution}."
             )
 
-    def build(self, inputs_shape=None):
+    def build(self, videos_shape=None, y_shape=None):
         """Creates all variables; the shapes are known from the arguments."""
         size = self.input_resolution
         shape = (None, None, size, size, 3)
@@ -121,10 +154,10 @@ class Discriminator(keras.Model):
                 size //= block.spatial_pool
                 shape = (None, None, size, size, block.channels)
         self.linear.build((None, shape[-1]))
-        self.class_embedding.build()
+        self.class_embedding.build((None, self.num_classes))
         self.built = True
 
-    def freeze_blocks(self, count):
+    def freeze_blocks(self, count: int) -> None:
         """Keeps the weights of the first D-blocks from training.
 
         Their vectors u go on following the weights. An attention layer is
@@ -134,8 +167,8 @@ class Discriminator(keras.Model):
         weights come from another run.
 
         Args:
-            count: of the blocks, from the input; 0 changes nothing. To be
-                called after `build`.
+            count: how many blocks, from the input; 0 changes nothing. Call
+                it after `build`.
 
         Raises:
             ValueError: there are not as many blocks.
@@ -153,16 +186,31 @@ class Discriminator(keras.Model):
                 break
             block.trainable = False
 
-    def call(self, inputs, y, training=False):
-        return self.apply(inputs, y, self.parameters(training))
+    def call(
+        self,
+        videos: tf.Tensor | dict[str, tf.Tensor],
+        y: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        if isinstance(videos, dict):
+            videos, y = videos["videos"], videos["y"]
+            self.check_drawn(videos)
+        return self.apply(videos, y, self.parameters(training))
 
-    def parameters(self, training):
-        """What `apply` needs; runs the power iterations if `training`."""
+    def check_drawn(self, videos: tf.Tensor) -> None:
+        """Raises ValueError unless videos are as this D's `draw_` has them."""
+
+    def apply(self, videos: tf.Tensor, y: tf.Tensor, parameters: Any):
+        """The network as a function of its arguments only; see `call`."""
+        raise NotImplementedError
+
+    def parameters(self, training: bool) -> tuple:
+        """Returns what `apply` needs; iterates u and v if `training`."""
         layers = (*self.blocks, self.linear, self.class_embedding)
         return tuple(layer.parameters(training) for layer in layers)
 
-    def score(self, x, y, parameters):
-        """Sum over the remaining time of the projection head's scores.
+    def score(self, x: tf.Tensor, y: tf.Tensor, parameters: Any) -> tf.Tensor:
+        """Returns the scores of the projection head, summed over time.
 
         Args:
             x: [B, T, H, W, 3] at the input resolution, in [-1, 1].

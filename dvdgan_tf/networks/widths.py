@@ -4,6 +4,8 @@
 small runs.
 """
 
+from collections.abc import Sequence
+
 # Entry 0 is the 4x4 seed, entry i the output of group i.
 GENERATOR_MULTIPLIERS = {
     32: (8, 8, 8, 4),
@@ -21,7 +23,12 @@ DISCRIMINATOR_MULTIPLIERS = {
 }
 
 
-def widths(table, resolution, ch, multipliers=None):
+def widths(
+    table: dict[int, tuple[int, ...]],
+    resolution: int,
+    ch: int,
+    multipliers: Sequence[int] | None = None,
+) -> list[int]:
     """Returns the widths at a resolution, in channels.
 
     Args:
@@ -50,7 +57,9 @@ def widths(table, resolution, ch, multipliers=None):
     return [ch * multiplier for multiplier in multipliers]
 
 
-def check_attention(resolutions, possible):
+def check_attention(
+    resolutions: Sequence[int], possible: Sequence[int]
+) -> None:
     """Raises ValueError unless all attention resolutions occur.
 
     Args:
@@ -66,7 +75,7 @@ def check_attention(resolutions, possible):
             )
 
 
-def check_at_least_one(**arguments):
+def check_at_least_one(**arguments: int) -> None:
     """Raises ValueError, naming it, unless all are integers from 1 on."""
     for name, value in arguments.items():
         if not isinstance(value, int) or value < 1:
