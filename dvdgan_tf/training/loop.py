@@ -5,6 +5,7 @@ import functools
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.training import replaced_clips
 from dvdgan_tf.training.overfitting import Overfitting
 from dvdgan_tf.training.progress import Progress
 from dvdgan_tf.training.run import Run
@@ -136,10 +137,11 @@ def train(
             step = run.step
             until = min(num_steps, *(_next_multiple(step, n) for n in every))
             history = trainer.run(iterator, tf.constant(until - step)).numpy()
-            report = ({}, [])
+            values, lines = replaced_clips.report(source, held_out)
             if overfitting and is_due(held_out_every):
-                report = overfitting.report()
-            run.log(step, history, progress, *report)
+                more, warnings = overfitting.report()
+                values, lines = values | more, lines + warnings
+            run.log(step, history, progress, values, lines)
             if is_due(sample_every):
                 run.sample(standing_statistics_batches, conditions())
             if is_due(checkpoint_every):
