@@ -9,19 +9,59 @@ from dvdgan_tf.data import clips
 
 # How files of these formats begin.
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PN"
+# Of all decoded frames of a clip; and how often one side may be the other.
+_MOST_BYTES, _MOST_NARROW = 2**30, 32
 
 
-def are_images(encoded):
-    """Whether frames can be images at all, by how they begin.
+def check(encoded: tf.Tensor) -> tf.Tensor:
+    """Checks frames before they are decoded, whoever has written them.
+
+    A few bytes may claim to be an image that fills the memory.
 
     Args:
-        encoded: string [T].
+        encoded: string [T], frames.
 
     Returns:
-        bool scalar.
+        The same.
+
+    Raises:
+        tf.errors.InvalidArgumentError: a frame is no JPEG or PNG image, or
+            they differ in size, are too large, or are too narrow.
     """
     heads = tf.strings.substr(encoded, 0, 3)
-    return tf.reduce_all((heads == _JPEG) | (heads == _PNG))
+    sizes = tf.cond(
+        tf.reduce_all(heads == _JPEG),
+        lambda: tf.stack([_jpeg_size(frame) for frame in tf.unstack(encoded)]),
+        lambda: tf.stack([_any_size(frame) for frame in tf.unstack(encoded)]),
+    )
+    sides = tf.cast(sizes[0], tf.int64)
+    least, most = tf.reduce_min(sides), tf.reduce_max(sides)
+    fine = (
+        tf.reduce_all((heads == _JPEG) | (heads == _PNG))
+        & tf.reduce_all(sizes == sizes[0])
+        & (3 * encoded.shape[0] * least * most <= _MOST_BYTES)
+        & (least > 0)
+        & (most <= _MOST_NARROW * least)
+    )
+    with tf.control_dependencies([tf.debugging.Assert(fine, [sizes])]):
+        return tf.identity(encoded)
+
+
+def _jpeg_size(frame):
+    """Height and width that a header states, int32 [2]."""
+    return tf.io.extract_jpeg_shape(frame)[:2]
+
+
+def _any_size(frame):
+    """The same of a JPEG or PNG image; those of others mean nothing."""
+
+    def png_size():
+        # The first chunk begins with width and height.
+        sides = tf.strings.substr(frame, 16, 8)
+        return tf.io.decode_raw(sides, tf.int32, little_endian=False)[::-1]
+
+    is_jpeg = tf.strings.substr(frame, 0, 3) == _JPEG
+    return tf.cond(is_jpeg, lambda: _jpeg_size(frame), png_size)
 
 
 def decode_crop(encoded, jpeg, resolution, seed):

@@ -85,6 +85,11 @@ class Side:
         self.num_frames = self._source.num_frames
         self.resolution = self._source.resolution
         self.class_names = self._source.class_names
+        self.skips_damaged = getattr(self._source, "skips_damaged", False)
+
+    def replaced(self) -> tuple[int, list[str]]:
+        """Reports as `data.pipeline` says; one side does it for both."""
+        return (0, []) if self._held_out else self._source.replaced()
 
     def prepare(self):
         """Prepares the divided source and takes this side's clips.

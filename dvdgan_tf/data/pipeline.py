@@ -21,6 +21,13 @@ and, where clips are to be held out (see `held_out`),
     labels          integer array [N], the class of each clip
     files()         -> integer array [N]; clips of one file have one number
 
+and, where clips may be damaged,
+
+    skips_damaged   bool: whether `load` returns the label -1 for such a clip,
+                    which the next clip of the epoch replaces
+    replaced()      -> how many clips were replaced so far, and lines to print
+                    about the damaged ones that no earlier call has told of
+
 `load` runs inside `tf.data.Dataset.map`: `index` is an int64 scalar in
 [0, N), `seed` is int32 [2] for the `tf.random.stateless_*` functions and all
 the randomness that `load` may use, and the shapes it returns are static.
@@ -30,6 +37,8 @@ import tensorflow as tf
 
 # One random stream for the order of the clips, another for what `load` draws.
 _ORDER, _DRAWS = 0, 1
+# Damaged clips in a row, after which the whole dataset is taken for damaged.
+_TRIES = 100
 
 
 def batches(
@@ -100,7 +109,8 @@ def example(source, number, seed):
     """One example of the stream.
 
     Every epoch of N examples holds each of the N clips once, in an order of
-    its own.
+    its own. The clip that replaces a damaged one is a function of seed and
+    number, too.
 
     Args:
         source: see the top of this file.
@@ -111,10 +121,46 @@ def example(source, number, seed):
         What `source.load` returns: video, label.
     """
     size = tf.constant(source.num_examples, tf.int64)
-    index = tf.random.experimental.index_shuffle(
-        number % size, _fold(seed, _ORDER, number // size), size - 1
+    order = _fold(seed, _ORDER, number // size)
+    draws = _fold(seed, _DRAWS, number)
+
+    def load(later):
+        index = tf.random.experimental.index_shuffle(
+            (number + later) % size, order, size - 1
+        )
+        return source.load(index, draws)
+
+    video, label = load(0)
+    if getattr(source, "skips_damaged", False):
+        video, label = _replace_damaged(load, video, label, size)
+    return video, label
+
+
+def _replace_damaged(load, video, label, size):
+    """Takes the next clip of the epoch until one is not damaged.
+
+    Args:
+        load: loads the clip that is so many places later in the epoch.
+        video: of the clip whose place it is.
+        label: of that clip, int32 scalar; -1 if it is damaged.
+        size: clips in the epoch, int64 scalar.
+    """
+    tries = tf.minimum(size - 1, _TRIES)
+    _, video, label = tf.while_loop(
+        lambda later, _, label: (label < 0) & (later < tries),
+        lambda later, *_: (later + 1, *load(later + 1)),
+        [tf.constant(0, tf.int64), video, label],
     )
-    return source.load(index, _fold(seed, _DRAWS, number))
+    message = tf.strings.join(
+        [
+            tf.strings.as_string(tries + 1),
+            " clips in a row are damaged, more than others should replace; "
+            "make the dataset again.",
+        ]
+    )
+    found = tf.debugging.Assert(label >= 0, [message])
+    with tf.control_dependencies([found]):
+        return tf.identity(video), tf.identity(label)
 
 
 def _fold(seed, stream, number):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
 # Made by this project's dvdgan_tf/prepare.py; the others are TFDS's own.
 _OWN = ("video_folder", "kinetics600")
+
+# Where TFDS itself defines features.
+_FEATURES = "tensorflow_datasets.core.features."
 
 _USUAL_VIDEOS = ("video", "image_main")
 
@@ -23,6 +30,7 @@ def open_dataset(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
         FileNotFoundError: there is no such dataset.
         ValueError: it cannot be read, or is not stored as TFRecord files.
     """
+    _check_features(name, data_dir)
     try:
         # Unlike `tfds.builder`, this never asks the network.
         builder = read_only_builder.builder_from_files(name, data_dir=data_dir)
@@ -47,9 +55,60 @@ def open_dataset(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     return builder
 
 
+def _check_features(name, data_dir):
+    """Raises ValueError if a dataset's files name code of others.
+
+    TFDS imports whatever module `features.json` names as that of a feature,
+    and a dataset may bring such a module along.
+    """
+    folder = os.path.join(data_dir, _family(name))
+    # Below it are versions, or configurations and their versions.
+    for depth in ("*", "*/*"):
+        for path in _glob(os.path.join(folder, depth, "features.json")):
+            for found in _class_names(path):
+                if "." in found and not found.startswith(_FEATURES):
+                    raise ValueError(
+                        f"{path!r} names {found!r} as a feature, which is not "
+                        "one of TensorFlow Datasets: reading it would run "
+                        "code that is not part of it. Use a dataset with "
+                        f"features of {_FEATURES}* only."
+                    )
+
+
+def _glob(pattern):
+    try:
+        return tf.io.gfile.glob(pattern)
+    except tf.errors.OpError:
+        return []
+
+
+def _class_names(path):
+    """Yields the names of the features' classes in a `features.json`."""
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            left = [json.load(file)]
+    except (ValueError, RecursionError, OSError, tf.errors.OpError):
+        # TFDS, which reads it in the same way, says what is wrong.
+        return
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left += value
+        elif isinstance(value, dict):
+            left += value.values()
+            for key in ("type", "pythonClassName", "python_class_name"):
+                if isinstance(value.get(key), str):
+                    yield value[key]
+
+
+def _family(name):
+    """Name of a dataset without configuration and version."""
+    return name.partition("/")[0].partition(":")[0]
+
+
 def command(name: str, data_dir: str) -> str:
     """Returns the command that makes a dataset."""
-    family = name.partition("/")[0].partition(":")[0]
+    family = _family(name)
     if family in _OWN:
         return (
             "python -m dvdgan_tf.prepare --source=VIDEOS "

@@ -11,6 +11,7 @@ from absl import logging
 
 from dvdgan_tf.data import (
     clips,
+    damage,
     frames,
     lost,
     records,
@@ -50,10 +51,14 @@ class TfdsVideos:
             or "image_main" if None.
         allow_missing: train without the records that damaged or missing
             shards have lost, and say which; otherwise they are an error.
+        skip_damaged: where a record turns out to be damaged when it is read,
+            take the next clip of the epoch instead, and say so; otherwise it
+            is an error.
 
     Attributes:
         num_frames: as given.
         resolution: as given.
+        skips_damaged: `skip_damaged`.
         class_names: list of str; ["all"] where the records have no label.
         num_examples: usable records; this and what follows once prepared.
         label_counts: int64 [classes], usable records of each class.
@@ -77,6 +82,7 @@ class TfdsVideos:
         flip=False,
         video_feature=None,
         allow_missing=False,
+        skip_damaged=False,
     ):
         _check_arguments(
             fit,
@@ -90,6 +96,7 @@ class TfdsVideos:
         self._fit = fit
         self._flip = flip
         self._allow_missing = allow_missing
+        self.skips_damaged = skip_damaged
         self._cache_dir = os.path.expanduser(cache_dir)
         data_dir = os.path.expanduser(data_dir)
         self._command = stored_dataset.command(name, data_dir)
@@ -224,6 +231,12 @@ class TfdsVideos:
         self.label_counts = np.bincount(
             self.labels, minlength=len(self.class_names)
         )
+        self._damage = damage.Damage(
+            lambda index: self._place(index)[0],
+            self._describe_damage,
+            self.num_examples,
+            self.skips_damaged,
+        )
 
     def _report_missing(self, missing, there):
         """Says which records are missing, and refuses unless it is allowed."""
@@ -273,7 +286,7 @@ class TfdsVideos:
             )
         return used
 
-    def load(self, index, seed):
+    def load(self, index: tf.Tensor, seed: tf.Tensor) -> tuple:
         """Loads one clip: a random window, crop and, if so set, flip.
 
         Args:
@@ -281,25 +294,36 @@ class TfdsVideos:
             seed: int32 [2].
 
         Returns:
-            uint8 [num_frames, resolution, resolution, 3], int32 label.
+            uint8 [num_frames, resolution, resolution, 3], int32 label; -1 if
+            the record is damaged and such ones are skipped.
 
         Raises:
-            tf.errors.InvalidArgumentError: the record is damaged, or is not
-                what the index says.
+            tf.errors.InvalidArgumentError: the record is damaged, or the
+                shard is no longer there.
         """
+        shape = [self.num_frames, self.resolution, self.resolution, 3]
+        nothing = tf.zeros([0, *shape[1:]], tf.uint8)
+        video = records.attempt(lambda: self._clip(index, seed), nothing)
+        video, label = tf.cond(
+            tf.size(video) > 0,
+            lambda: (video, tf.gather(self.labels, index)),
+            lambda: (tf.zeros(shape, tf.uint8), self._damage.meet(index)),
+        )
+        return tf.ensure_shape(video, shape), label
+
+    def _clip(self, index, seed):
+        """The pixels of a clip; an op fails if its record is damaged."""
         seeds = tf.random.split(seed, 3)
-        encoded = self.encoded(index, seeds[0])
+        encoded = frames.check(self.encoded(index, seeds[0]))
         if self._fit == "squash":
             video = frames.decode_squash(encoded, self.resolution)
         else:
             video = frames.decode_crop(
                 encoded, self._jpeg, self.resolution, seeds[1]
             )
-        if self._flip:
-            video = clips.random_flip(video, seeds[2])
-        return video, tf.gather(self.labels, index)
+        return clips.random_flip(video, seeds[2]) if self._flip else video
 
-    def encoded(self, index, seed):
+    def encoded(self, index: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Reads the frames of a random window, and leaves them encoded.
 
         Args:
@@ -307,61 +331,42 @@ class TfdsVideos:
             seed: int32 [2], of the window.
 
         Returns:
-            string [num_frames], images.
+            string [num_frames], images if the record is not damaged.
 
         Raises:
-            tf.errors.InvalidArgumentError: as of `load`.
+            tf.errors.OpError: the record cannot be read.
         """
-        shard = tf.gather(self._shards, index)
-        path = tf.gather(self._paths, shard)
-        offset = tf.gather(self._offsets, index)
-        count = tf.gather(self._frame_counts, index)
+        path, offset, count = self._place(index)
         # All frames of the record: no op of TensorFlow reads a part of a file.
-        payload = records.attempt(lambda: records.read(path, offset), "")
+        payload = records.read(path, offset)
         spec = {self._video_key: tf.io.VarLenFeature(tf.string)}
         stored = tf.io.parse_single_example(payload, spec)
         stored = tf.ensure_shape(stored[self._video_key].values, [None])
+        as_indexed = tf.debugging.Assert(tf.size(stored) == count, [count])
         start = clips.random_window_start(
             count, self.num_frames, self._stride, seed
         )
         window = start + self._stride * tf.range(self.num_frames)
-        encoded = tf.cond(
-            tf.size(stored) == count,
-            lambda: tf.gather(stored, window),
-            lambda: tf.fill([self.num_frames], ""),
-        )
-        return tf.cond(
-            frames.are_images(encoded),
-            lambda: encoded,
-            lambda: _fail(encoded, path, offset),
-        )
+        with tf.control_dependencies([as_indexed]):
+            return tf.gather(stored, window)
 
+    def replaced(self) -> tuple[int, list[str]]:
+        """Reports the damaged clips that were replaced, see `pipeline`."""
+        return self._damage.report()
 
-def _fail(encoded, path, offset):
-    place = tf.strings.join(
-        ["The record at byte ", tf.strings.as_string(offset), " of ", path]
-    )
-    message = tf.cond(
-        records.exists(path),
-        lambda: tf.strings.join(
-            [
-                place,
-                " is damaged, or not as its index says; delete the index, and "
-                "if that does not help, make the dataset again.",
-            ]
-        ),
-        lambda: tf.strings.join(
-            [
-                "The shard ",
-                path,
-                " no longer exists: was the dataset moved or deleted, or its "
-                "drive unmounted? Put it back, or set DATA_DIR to where it is "
-                "now.",
-            ]
-        ),
-    )
-    with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
-        return tf.identity(encoded)
+    def _place(self, index):
+        """Returns shard, byte offset and number of frames of a record."""
+        path = tf.gather(self._paths, tf.gather(self._shards, index))
+        offset = tf.gather(self._offsets, index)
+        return path, offset, tf.gather(self._frame_counts, index)
+
+    def _describe_damage(self, index):
+        return damage.sentence(
+            *self._place(index),
+            tf.gather(self.class_names, tf.gather(self.labels, index)),
+            self._video_key,
+            "name" if self._has_names else None,
+        )
 
 
 def _check_arguments(fit, **positive):

@@ -6,6 +6,7 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.training import replaced_clips
 from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.overfitting import Overfitting, overfitting_of
 from dvdgan_tf.training.progress import Progress
@@ -120,7 +121,8 @@ def train(
         )
     check_same_on_all_workers(strategy, "step", run.step)
     check_same_on_all_workers(strategy, "number of clips", source.num_examples)
-    stopped_by = _run_steps(run, feed, schedule, overfitting)
+    sources = (source, held_out)
+    stopped_by = _run_steps(run, feed, schedule, overfitting, sources)
     if final_report and run.step >= num_steps:
         run.report(final_report, feed.conditions())
     run.finish(stopped_by)
@@ -128,7 +130,11 @@ def train(
 
 
 def _run_steps(
-    run: Run, feed: Feed, schedule: Schedule, overfitting: Overfitting | None
+    run: Run,
+    feed: Feed,
+    schedule: Schedule,
+    overfitting: Overfitting | None,
+    sources: tuple[Any, Any],
 ) -> str | None:
     """Runs all steps that are left, or until someone asks to stop.
 
@@ -146,12 +152,13 @@ def _run_steps(
             step = run.step
             count = tf.constant(schedule.next_look(step) - step)
             history = run.trainer.run(iterator, count).numpy()
-            report = ({}, [])
+            values, lines = replaced_clips.report(*sources)
             if overfitting and schedule.is_due(
                 run.step, schedule.held_out_every
             ):
-                report = overfitting.report()
-            run.log(step, history, progress, *report)
+                more, warnings = overfitting.report()
+                values, lines = values | more, lines + warnings
+            run.log(step, history, progress, values, lines)
             if schedule.is_due(run.step, schedule.sample_every):
                 run.sample(feed.conditions())
             if schedule.is_due(run.step, schedule.checkpoint_every):

@@ -211,7 +211,7 @@ def test_damaged_after_it_was_indexed(tmp_path, damage):
         assert text.startswith(f"The shard {shard} no longer exists")
         assert "set DATA_DIR" in text and "is damaged" not in text
     else:
-        assert f"at byte 12 of {shard} is damaged" in text
+        assert f"at byte 12 of {shard} (class jump) is damaged" in text
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_another_record_than_indexed(tmp_path):
             (shard,) = folder.glob("*.tfrecord*")
     (other,) = folder.glob("*.tfrecord*")
     shard.write_bytes(other.read_bytes())
-    with pytest.raises(tf.errors.InvalidArgumentError, match="delete the ind"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="once you delete"):
         loader(source)(0, 0, 0)
 
 
