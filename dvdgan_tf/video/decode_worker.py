@@ -51,7 +51,7 @@ import time
 import av
 from PIL import Image
 
-from dvdgan_tf.video import image_frames, reading
+from dvdgan_tf.video import image_frames, opening, reading, time_stamps
 
 HEADER_LENGTH = struct.Struct(">I")
 
@@ -118,7 +118,7 @@ def _answer(request, answers):
             _send_frames(request, answers)
     except BrokenPipeError:
         raise
-    except reading.CannotReadError as error:
+    except opening.CannotReadError as error:
         reason, machine = error.reason, True
     except Exception as error:
         # Whatever a file makes the libraries raise is that file's fault.
@@ -134,7 +134,7 @@ def _damage(path, answers):
             if time.monotonic() >= next_alive:
                 _send(answers, {"type": "alive"})
                 next_alive = time.monotonic() + _ALIVE_S
-    except reading.UnreadableVideoError as error:
+    except opening.UnreadableVideoError as error:
         if not count:
             return error.reason
         return f"it is damaged after {count} decoded frames: {error.reason}"
@@ -165,7 +165,7 @@ def _send_frames(request, answers):
             if piece.is_full(request):
                 _send(answers, piece.header())
                 piece = None
-    except reading.UnreadableVideoError:
+    except opening.UnreadableVideoError:
         # What came before the damage is a piece of its own.
         if piece:
             _send(answers, piece.header())
@@ -195,7 +195,7 @@ class _Piece:
 
     def header(self):
         height, width, _ = self.first.pixels.shape
-        fps = reading.average_fps(
+        fps = time_stamps.average_fps(
             self.frames,
             self.last.time - self.first.time,
             self.first.nominal_fps,
@@ -215,7 +215,7 @@ def _size(height, width, short_side, exact):
         return tuple(exact)
     scale = short_side / min(height, width) if short_side else 1
     size = round(height * scale), round(width * scale)
-    if max(size) > _MAX_SIDE or size[0] * size[1] > reading.MAX_PIXELS:
+    if max(size) > _MAX_SIDE or size[0] * size[1] > opening.MAX_PIXELS:
         raise ValueError(
             f"its frames of {height} x {width} pixels become too large, "
             f"{size[0]} x {size[1]}"
@@ -234,7 +234,7 @@ def _encoded(pixels, quality):
 
 
 def _words(error):
-    if isinstance(error, reading.UnreadableVideoError):
+    if isinstance(error, opening.UnreadableVideoError):
         return error.reason
     if isinstance(error, FileNotFoundError):
         return "there is no such file"

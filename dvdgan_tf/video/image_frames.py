@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from dvdgan_tf.video.reading import MAX_PIXELS, TimedFrame, UnreadableVideoError
+from dvdgan_tf.video.opening import MAX_PIXELS, UnreadableVideoError
+from dvdgan_tf.video.reading import TimedFrame
 
 # Image files say nothing of time.
 _FPS = 25.0

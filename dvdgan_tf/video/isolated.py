@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from dvdgan_tf.video.decode_process import DecodeProcess, DiedError
-from dvdgan_tf.video.reading import CannotReadError
+from dvdgan_tf.video.opening import CannotReadError
 
 # A record of TFDS is a message of Protocol Buffers, which ends at 2 GiB, and
 # lies in memory some five times while it is made.
