@@ -60,8 +60,8 @@ _MAX_SIDE = 65500
 
 _ALIVE_S = 1.0
 
-# Of address space. Decoded frames of 8K take 0.2 GB each, and decoders hold
-# some of them.
+# Address space of the process. Decoded frames of 8K take 0.2 GB each, and
+# decoders hold some of them.
 _MEMORY_BYTES = 8 << 30
 
 

@@ -26,8 +26,8 @@ class Piece:
             the pixels themselves, RGB row by row.
         start: number of the first frame in the video as resampled.
         fps: frames per second.
-        height: of the frames in pixels.
-        width: of the frames in pixels.
+        height: height of the frames in pixels.
+        width: width of the frames in pixels.
     """
 
     frames: list

@@ -124,7 +124,7 @@ def _container(file):
         return av.open(nameless, metadata_errors="ignore", options=_OPTIONS)
     except av.FFmpegError as error:
         file.seek(0)
-        # Of text in any encoding: a web page or a pointer to large files.
+        # Text in any encoding: a web page, or a pointer to a large file.
         if not _BINARY & set(file.read(1024)):
             raise ValueError("it is text, no video") from error
         raise ValueError(

@@ -53,8 +53,8 @@ def claimed_fps(stream: av.VideoStream) -> float:
 
 
 def _stamped(frames):
-    # As FFmpeg guesses: AVI knows only the order of decoding, and where the
-    # presentation times made up for it go back more often, that is better.
+    # FFmpeg guesses like this: AVI knows only the order of decoding, and where
+    # the presentation times made up for it go back more often, that is better.
     faults = {"pts": 0, "dts": 0}
     last = {}
     for frame in frames:
