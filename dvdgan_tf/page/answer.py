@@ -2,11 +2,14 @@
 
 import os
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dvdgan_tf.page import clips, recipe, settings
 from dvdgan_tf.sampling.conditions import first_frames
-from dvdgan_tf.sampling.model import Model
+
+# It imports TensorFlow, which mistakes should not wait for.
+if TYPE_CHECKING:
+    from dvdgan_tf.sampling.model import Model
 
 _NO_COMMAND = "# The command line cannot say this; Python can."
 
@@ -41,7 +44,7 @@ class Answers:
 
     def __init__(
         self,
-        model: Model,
+        model: "Model",
         source: recipe.Source,
         limits: settings.Limits,
         folder: str,

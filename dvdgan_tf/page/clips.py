@@ -5,25 +5,34 @@ import html
 import os
 import tempfile
 import zipfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dvdgan_tf.page.settings import Settings
 from dvdgan_tf.sampling.clip_writer import ClipWriter
+from dvdgan_tf.sampling.videos import Videos
 from dvdgan_tf.video import prediction_views, writing
 
+# It imports TensorFlow, which mistakes should not wait for.
+if TYPE_CHECKING:
+    from dvdgan_tf.sampling.model import Model
 
-def make(model, settings, frames=None):
-    """The clips.
+
+def make(
+    model: "Model", settings: Settings, frames: np.ndarray | None = None
+) -> Videos:
+    """Makes the clips.
 
     Args:
-        model: `Model`.
-        settings: `Settings`.
+        model: what the visitor samples from.
+        settings: what the visitor chose.
         frames: uint8 [C, H, W, 3], the frames to continue, of a model for
             prediction.
 
     Returns:
-        `Videos`, uint8 [count, T, H, W, 3], as the model's own methods make
-        them.
+        uint8 [count, T, H, W, 3], as the model's own methods make them.
 
     Raises:
         ValueError: an argument is impossible.
@@ -42,15 +51,15 @@ def make(model, settings, frames=None):
     return model.sample(count=settings.count, **shared)
 
 
-def captions(model, settings):
-    """What stands below each clip: its class, or how far it is on its way.
+def captions(model: "Model", settings: Settings) -> list[str]:
+    """Says what each clip is: its class, or how far it is on its way.
 
     Args:
-        model: `Model`.
-        settings: `Settings`.
+        model: what the visitor samples from.
+        settings: what the visitor chose.
 
     Returns:
-        List of `count` texts.
+        A text for each clip.
     """
     names, count = _names(model, settings), settings.count
     if settings.num_frames:
@@ -61,17 +70,14 @@ def captions(model, settings):
     return [f"{way}, {i / (count - 1):.0%}" for i in range(count)]
 
 
-def figures(clips, texts, given=0):
-    """Animations that loop, with the texts below, as HTML that needs no file.
+def figures(clips: Videos, texts: Sequence[str], given: int = 0) -> str:
+    """Shows animations that loop, with the texts below, in HTML without files.
 
     Args:
-        clips: `Videos`, uint8 [B, T, H, W, 3].
-        texts: B captions.
-        given: frames that were given, which have a border as in
+        clips: uint8 [B, T, H, W, 3].
+        texts: B captions, which are escaped.
+        given: number of frames that were given, which have a border as in
             `prediction_views`.
-
-    Returns:
-        Text.
     """
     parts = []
     for clip, text in zip(_framed(clips, given), texts, strict=True):
@@ -84,14 +90,16 @@ def figures(clips, texts, given=0):
     return f'<div class="clips">{"".join(parts)}</div>'
 
 
-def archive(model, settings, clips, folder):
+def archive(
+    model: "Model", settings: Settings, clips: Videos, folder: str
+) -> str:
     """Packs the clips as `python -m dvdgan_tf.sample` writes them.
 
     Args:
-        model: `Model`.
-        settings: `Settings`.
-        clips: `Videos`.
-        folder: where to make a file of a new name.
+        model: what the visitor samples from.
+        settings: what the visitor chose.
+        clips: what `make` made of these.
+        folder: folder in which a file of a new name is made.
 
     Returns:
         Path of a ZIP archive of MP4 and npz files.
@@ -115,7 +123,7 @@ def archive(model, settings, clips, folder):
 
 
 def _names(model, settings):
-    """Of the classes that the clips have in turn."""
+    """Names of the classes that the clips have in turn."""
     if settings.classes:
         return list(settings.classes)
     if settings.num_frames:

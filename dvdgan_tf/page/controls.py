@@ -1,9 +1,14 @@
 """What a visitor of the page chooses."""
 
+from typing import TYPE_CHECKING
+
 import gradio as gr
 
 from dvdgan_tf.page.settings import MAX_SEED, Limits, Settings
-from dvdgan_tf.sampling.model import Model
+
+# It imports TensorFlow, which mistakes should not wait for.
+if TYPE_CHECKING:
+    from dvdgan_tf.sampling.model import Model
 
 # What the page says, and --interpolate of the command line.
 _INTERPOLATIONS = [
@@ -14,7 +19,7 @@ _INTERPOLATIONS = [
 
 
 def controls_of(
-    model: Model, limits: Limits, defaults: Settings
+    model: "Model", limits: Limits, defaults: Settings
 ) -> tuple[gr.File | None, dict[str, gr.components.Component]]:
     """Makes the controls, top down.
 

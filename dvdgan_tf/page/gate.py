@@ -13,13 +13,14 @@ _PATHS = re.compile(
     r"|upload_progress|file=/[^/].*)"
 )
 
-# Of a request that is no upload: a list of all classes has room.
+# Size of a request that is no upload: a list of all classes has room.
 _MAX_JSON_BYTES = 1 << 16
 
-# Of the form around an uploaded file.
+# Size of the form around an uploaded file.
 _MARGIN_BYTES = 1 << 12
 
-# Of a refused request; a client that is still sending reads no answer.
+# As much is read of a refused request: a client that is still sending reads
+# no answer.
 _MAX_DRAINED_BYTES = 1 << 22
 
 # Whatever a page of gradio names, the browser asks nobody but this server.
@@ -34,7 +35,8 @@ class Gate:
 
     Args:
         app: ASGI application.
-        max_upload_bytes: of an uploaded file; 0 where none is taken.
+        max_upload_bytes: size of an uploaded file at most; 0 where none is
+            taken.
     """
 
     def __init__(self, app, max_upload_bytes):

@@ -8,7 +8,7 @@ import gradio as gr
 
 from dvdgan_tf.page.answer import Answers
 from dvdgan_tf.page.controls import controls_of
-from dvdgan_tf.video.reading import CannotReadError
+from dvdgan_tf.video.opening import CannotReadError
 
 # In the browser: the server is not asked for a number.
 _DRAW_SEED = f"() => Math.floor(Math.random() * {2**31})"

@@ -1,7 +1,10 @@
-"""How to get the clips that the page shows without the page."""
+"""Says how to get the clips that the page shows without the page."""
 
 import dataclasses
 import shlex
+from typing import Any
+
+from dvdgan_tf.page.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -9,8 +12,8 @@ class Source:
     """What the model was loaded from; the arguments of `dvdgan_tf.load`.
 
     Attributes:
-        name: of a module, or folder of a run.
-        step: of a run's checkpoint; None for a module.
+        name: name of a module, or folder of a run.
+        step: step of a run's checkpoint; None for a module.
         truncations: levels prepared of a run; None for a module.
     """
 
@@ -19,16 +22,18 @@ class Source:
     truncations: tuple | None = None
 
 
-def command(source, settings, file=None):
-    """The command line that writes the same clips.
+def command(
+    source: Source, settings: Settings, file: str | None = None
+) -> str | None:
+    """Writes the command line that makes the same clips.
 
     Args:
-        source: `Source`.
-        settings: `Settings`.
+        source: what the model was loaded from.
+        settings: what the visitor chose.
         file: name of the video that was continued; None in synthesis.
 
     Returns:
-        Text; None where the command line cannot say it: it cuts names of
+        The command; None where the command line cannot say it: it cuts names of
         classes at commas, and takes statistics of a run at the very level
         asked for, not between two.
     """
@@ -56,17 +61,19 @@ def command(source, settings, file=None):
     return " \\\n    ".join(["python -m dvdgan_tf.sample", *words])
 
 
-def python(source, settings, facts, file=None):
-    """The Python code that makes the same clips.
+def python(
+    source: Source,
+    settings: Settings,
+    facts: dict[str, Any],
+    file: str | None = None,
+) -> str:
+    """Writes the Python code that makes the same clips.
 
     Args:
-        source: `Source`.
-        settings: `Settings`.
-        facts: of the model.
-        file: see `command`.
-
-    Returns:
-        Text.
+        source: what the model was loaded from.
+        settings: what the visitor chose.
+        facts: what the model says of itself.
+        file: name of the video that was continued; None in synthesis.
     """
     shared = {
         "seed": settings.seed,

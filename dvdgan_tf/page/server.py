@@ -2,24 +2,25 @@
 
 import socket
 
+import gradio as gr
 from starlette.middleware import Middleware
 
 from dvdgan_tf.page import look
 from dvdgan_tf.page.gate import Gate
 
 
-def free_port(host, port):
+def free_port(host: str, port: int) -> int:
     """Makes sure that a port can be had.
 
     Args:
         host: name or address of this machine.
-        port: 0 for any.
+        port: number of the port; 0 for any that is free.
 
     Returns:
-        The port.
+        The number of the port.
 
     Raises:
-        OSError: it cannot, in a sentence.
+        OSError: the port cannot be had, and why, in a sentence.
     """
     try:
         family, *_, address = socket.getaddrinfo(
@@ -37,14 +38,16 @@ def free_port(host, port):
         ) from error
 
 
-def serve(blocks, host, port, max_upload_bytes):
-    """Starts to serve, in a thread.
+def serve(
+    blocks: gr.Blocks, host: str, port: int, max_upload_bytes: int
+) -> str:
+    """Starts to serve a page, in a thread.
 
     Args:
-        blocks: of `layout.build`.
+        blocks: the page, from `layout.build`.
         host: name or address to listen on.
-        port: from `free_port`.
-        max_upload_bytes: of a video; 0 where none is taken.
+        port: number of the port, from `free_port`.
+        max_upload_bytes: size of a video at most; 0 where none is taken.
 
     Returns:
         The page's URL.

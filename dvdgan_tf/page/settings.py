@@ -3,8 +3,14 @@
 import dataclasses
 import numbers
 import reprlib
+from typing import TYPE_CHECKING, Any
 
-# Beyond it, the numbers of a browser are no longer whole.
+# It imports TensorFlow, which mistakes should not wait for.
+if TYPE_CHECKING:
+    from dvdgan_tf.sampling.model import Model
+
+
+# Above this, the numbers of a browser are no longer whole.
 MAX_SEED = 2**53 - 1
 
 INTERPOLATIONS = ("latent", "class")
@@ -15,8 +21,8 @@ class Limits:
     """What one request may ask for.
 
     Attributes:
-        clips: at most, at least 2.
-        frames: of a clip, at most; for frame prediction.
+        clips: number of clips at most; at least 2.
+        frames: number of frames of a clip at most, for frame prediction.
     """
 
     clips: int
@@ -28,12 +34,12 @@ class Settings:
     """The arguments of `Model.sample`, `interpolate` or `predict`.
 
     Attributes:
-        classes: tuple of names; empty for all, in prediction for the first.
-        count: clips.
-        seed: int.
-        truncation: float.
-        interpolate: None, or how: one of `INTERPOLATIONS`.
-        num_frames: of a clip; None in synthesis.
+        classes: names of classes; empty for all, in prediction for the first.
+        count: number of clips.
+        seed: seed of z.
+        truncation: factor of z.
+        interpolate: one of `INTERPOLATIONS`, or None.
+        num_frames: number of frames of a clip; None in synthesis.
     """
 
     classes: tuple = ()
@@ -44,16 +50,13 @@ class Settings:
     num_frames: int | None = None
 
 
-def checked(model, limits, values):
-    """Settings from what a browser has sent.
+def checked(model: "Model", limits: Limits, values: dict[str, Any]) -> Settings:
+    """Makes settings of what a browser has sent.
 
     Args:
-        model: `Model`.
-        limits: `Limits`.
+        model: what the visitor samples from.
+        limits: what one request may ask for.
         values: {attribute of `Settings`: anything that JSON can hold}.
-
-    Returns:
-        `Settings`
 
     Raises:
         ValueError: a value is impossible, or beyond the limits.

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,48}[a-z0-9]")
 
 
 class Card(NamedTuple):
-    """The fields of `TEMPLATE`."""
+    """What the author says; the fields of `TEMPLATE`, where each is told."""
 
     publisher: str
     name: str

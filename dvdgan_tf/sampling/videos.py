@@ -7,7 +7,7 @@ import numpy as np
 
 from dvdgan_tf.video import pictures, writing
 
-# Clips in a notebook's output; more are in the array all the same.
+# Clips that a notebook shows; more are in the array all the same.
 _SHOWN = 64
 
 
@@ -36,8 +36,8 @@ class Videos(np.ndarray):
         )
 
 
-def videos(array, fps):
-    """`Videos` of an array uint8 [B, T, H, W, 3]."""
+def videos(array: np.ndarray, fps: float) -> Videos:
+    """Makes `Videos` of an array, uint8 [B, T, H, W, 3]."""
     result = np.asarray(array).view(Videos)
     result.fps = fps
     return result

@@ -28,7 +28,7 @@ _FROM_OUTSIDE = ("SIGKILL", "SIGTERM", "SIGHUP")
 
 
 class DiedError(EOFError):
-    """The process ended, or no longer makes sense.
+    """The process has ended, or no longer makes sense.
 
     Attributes:
         killed: whether by a signal that comes from outside, such as SIGKILL
@@ -86,14 +86,14 @@ class DecodeProcess:
                 f"{failure} ({error}); what it printed says why."
             ) from error
 
-    def is_alive(self):
-        """Whether it is worth a request; it may die right after."""
+    def is_alive(self) -> bool:
+        """Says whether it is worth a request; it may die right after."""
         # Between files it has nothing to say: its end hangs up the pipe, and
         # that is seen before the end itself while it still has threads.
         return self._process.poll() is None and not self._poll.poll(0)
 
-    def kill(self):
-        """Ends it."""
+    def kill(self) -> None:
+        """Ends the process."""
         # It owns nothing that needs tidying up, and may be past listening.
         self._process.kill()
         # Not for ever: it may wait for a network drive that is gone.
@@ -102,8 +102,8 @@ class DecodeProcess:
         self._process.stdin.close()
         self._process.stdout.close()
 
-    def send(self, request):
-        """Sends a request, a dict.
+    def send(self, request: dict) -> None:
+        """Sends a request.
 
         Raises:
             DiedError: there is no process to read it.
@@ -115,14 +115,14 @@ class DecodeProcess:
         except BrokenPipeError:
             raise self._death() from None
 
-    def receive(self, limit_s):
+    def receive(self, limit_s: float) -> tuple[dict, bytes]:
         """Waits for an answer.
 
         Args:
-            limit_s: seconds.
+            limit_s: seconds to wait.
 
         Returns:
-            The header, a dict, and its data, bytes.
+            The header and its data.
 
         Raises:
             DiedError: there will be none.

@@ -51,7 +51,7 @@ import time
 import av
 from PIL import Image
 
-from dvdgan_tf.video import reading, stills
+from dvdgan_tf.video import opening, reading, stills, time_stamps
 
 HEADER_LENGTH = struct.Struct(">I")
 
@@ -60,8 +60,8 @@ _MAX_SIDE = 65500
 
 _ALIVE_S = 1.0
 
-# Of address space. Decoded frames of 8K take 0.2 GB each, and decoders hold
-# some of them.
+# Address space of the process. Decoded frames of 8K take 0.2 GB each, and
+# decoders hold some of them.
 _MEMORY_BYTES = 8 << 30
 
 
@@ -118,7 +118,7 @@ def _answer(request, answers):
             _send_frames(request, answers)
     except BrokenPipeError:
         raise
-    except reading.CannotReadError as error:
+    except opening.CannotReadError as error:
         reason, machine = error.reason, True
     except Exception as error:
         # Whatever a file makes the libraries raise is that file's fault.
@@ -153,7 +153,7 @@ def _damage(request, answers):
             if time.monotonic() >= next_alive:
                 _send(answers, {"type": "alive"})
                 next_alive = time.monotonic() + _ALIVE_S
-    except reading.UnreadableVideoError as error:
+    except opening.UnreadableVideoError as error:
         if not count:
             return error.reason
         return f"it is damaged after {count} decoded frames: {error.reason}"
@@ -175,7 +175,7 @@ def _send_frames(request, answers):
             if piece.is_full(request):
                 _send(answers, piece.header())
                 piece = None
-    except reading.UnreadableVideoError:
+    except opening.UnreadableVideoError:
         # What came before the damage is a piece of its own.
         if piece:
             _send(answers, piece.header())
@@ -205,7 +205,7 @@ class _Piece:
 
     def header(self):
         height, width, _ = self.first.pixels.shape
-        fps = reading.average_fps(
+        fps = time_stamps.average_fps(
             self.frames,
             self.last.time - self.first.time,
             self.first.nominal_fps,
@@ -225,7 +225,7 @@ def _size(height, width, short_side, exact):
         return tuple(exact)
     scale = short_side / min(height, width) if short_side else 1
     size = round(height * scale), round(width * scale)
-    if max(size) > _MAX_SIDE or size[0] * size[1] > reading.MAX_PIXELS:
+    if max(size) > _MAX_SIDE or size[0] * size[1] > opening.MAX_PIXELS:
         raise ValueError(
             f"its frames of {height} x {width} pixels become too large, "
             f"{size[0]} x {size[1]}"
@@ -244,7 +244,7 @@ def _encoded(pixels, quality):
 
 
 def _words(error):
-    if isinstance(error, reading.UnreadableVideoError):
+    if isinstance(error, opening.UnreadableVideoError):
         return error.reason
     if isinstance(error, FileNotFoundError):
         return "there is no such file"

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from dvdgan_tf.video.isolated import IsolatedDecoder
-from dvdgan_tf.video.reading import CannotReadError, UnreadableVideoError
+from dvdgan_tf.video.opening import CannotReadError, UnreadableVideoError
 
 # Seconds for one file. Some frames take a second at most, even of 8K.
 _FILE_LIMIT_S = 120

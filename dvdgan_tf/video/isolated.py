@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from dvdgan_tf.video.decode_process import DecodeProcess, DiedError
-from dvdgan_tf.video.reading import CannotReadError
+from dvdgan_tf.video.opening import CannotReadError
 
 # A record of TFDS is a message of Protocol Buffers, which ends at 2 GiB, and
 # lies in memory some five times while it is made.
@@ -26,8 +26,8 @@ class Piece:
             the pixels themselves, RGB row by row.
         start: number of the first frame in the video as resampled.
         fps: frames per second.
-        height: of the frames in pixels.
-        width: of the frames in pixels.
+        height: height of the frames in pixels.
+        width: width of the frames in pixels.
     """
 
     frames: list

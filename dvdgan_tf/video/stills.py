@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image, ImageOps
 
-from dvdgan_tf.video.reading import (
+from dvdgan_tf.video.opening import (
     MAX_PIXELS,
     CannotReadError,
-    TimedFrame,
     UnreadableVideoError,
 )
+from dvdgan_tf.video.reading import TimedFrame
 
 # Frames of a clip that is a folder; by contents, these and no others.
 PICTURES = (".jpg", ".jpeg", ".png")

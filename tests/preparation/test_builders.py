@@ -274,11 +274,11 @@ def test_a_drive_that_fails_stops_the_shard(tmp_path, monkeypatch):
         monkeypatch,
         """if True:
         import errno
-        from dvdgan_tf.video import reading
+        from dvdgan_tf.video import opening
         from dvdgan_tf.video import decode_worker
         def fail(path, *_, **__):
             raise OSError(errno.EIO, "the drive fails")
-        reading.open = fail
+        opening.open = fail
         decode_worker.main()
         """,
     )

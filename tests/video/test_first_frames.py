@@ -12,6 +12,7 @@ from video.decoders import fake_child
 
 from dvdgan_tf.video import reading
 from dvdgan_tf.video.first_frames import FirstFrames, first_frames
+from dvdgan_tf.video.opening import UnreadableVideoError
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ BAD = {
 def test_what_cannot_be_read_is_one_sentence(reader, video, tmp_path, name):
     make, reason = BAD[name]
     make(tmp_path / name)
-    with pytest.raises(reading.UnreadableVideoError) as error:
+    with pytest.raises(UnreadableVideoError) as error:
         reader.read(tmp_path / name)
     sentence = str(error.value)
     assert sentence.startswith(f"Cannot decode '{name}' (")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import videos
 
-from dvdgan_tf.video import reading, writing
+from dvdgan_tf.video import opening, reading, time_stamps, writing
 from dvdgan_tf.video.reading import read_frames
 
 
@@ -110,7 +110,7 @@ def test_what_is_no_video_is_named(tmp_path, monkeypatch, content, reason):
     for name in ("broken.mp4", "broken.txt"):
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(reading.UnreadableVideoError) as error:
+        with pytest.raises(opening.UnreadableVideoError) as error:
             list(read_frames(path))
         assert name in one_line(error) and reason in error.value.reason
         assert name not in error.value.reason
@@ -120,7 +120,7 @@ def test_what_is_no_regular_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "folder.mp4").mkdir()
     for name in ("pipe.mp4", "folder.mp4", "nul\0.mp4"):
-        with pytest.raises(reading.UnreadableVideoError):
+        with pytest.raises(opening.UnreadableVideoError):
             list(read_frames(tmp_path / name))
 
 
@@ -135,11 +135,11 @@ def test_file_that_may_not_be_read(unprivileged):
 @pytest.mark.parametrize(
     "error, expected",
     [
-        (OSError(errno.EIO, "of the drive"), reading.CannotReadError),
+        (OSError(errno.EIO, "of the drive"), opening.CannotReadError),
         # FFmpeg's word for some damage.
         (
             av.error.OSError(errno.EIO, "of the drive"),
-            reading.UnreadableVideoError,
+            opening.UnreadableVideoError,
         ),
     ],
 )
@@ -151,7 +151,7 @@ def test_whose_fault_it_is(tmp_path, monkeypatch, error, expected):
     path = tmp_path / "a.mkv"
     videos.write(path, videos.numbered(2))
     monkeypatch.setattr(
-        reading, "open", lambda path, *_, **__: File(path), raising=False
+        opening, "open", lambda path, *_, **__: File(path), raising=False
     )
     with pytest.raises(expected) as raised:
         list(read_frames(path))
@@ -270,7 +270,7 @@ def test_resampling_goes_by_the_times_of_the_frames(tmp_path):
     times = np.array([frame.time for frame in timed])
     np.testing.assert_allclose(times, (np.array(stamps) - 500) / 1e3)
     assert videos.numbers(frame.pixels for frame in timed) == list(range(6))
-    fps = reading.average_fps(6, times[-1], timed[0].nominal_fps)
+    fps = time_stamps.average_fps(6, times[-1], timed[0].nominal_fps)
     assert fps == pytest.approx(5 / 0.8)
 
 
@@ -295,7 +295,7 @@ def test_times_of_avi_with_b_frames():
         for number, stamp in enumerate(pts)
     ]
     tick = fractions.Fraction(1, 30)
-    timed = list(reading._timed(iter(frames), tick, period=1 / 30))
+    timed = list(time_stamps.timed(iter(frames), tick, period=1 / 30))
     assert [frame for frame, _ in timed] == frames
     times = np.array([time for _, time in timed])
     # Up to two frames early or late until the guess changes, then one.
@@ -335,7 +335,7 @@ def test_a_stream_without_times(tmp_path):
 def test_times_of_broken_stamps(stamps, expected):
     frames = [types.SimpleNamespace(pts=stamp, dts=None) for stamp in stamps]
     tick = fractions.Fraction(1, 10)
-    times = [t for _, t in reading._timed(frames, tick, period=0.1)]
+    times = [t for _, t in time_stamps.timed(frames, tick, period=0.1)]
     np.testing.assert_allclose(times, np.array(expected) / 10, atol=1e-4)
 
 
@@ -364,7 +364,7 @@ def test_videos_are_streamed(tmp_path):
     ],
 )
 def test_average_fps(num_frames, span, expected):
-    assert reading.average_fps(num_frames, span, 25.0) == expected
+    assert time_stamps.average_fps(num_frames, span, 25.0) == expected
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
@@ -396,7 +396,7 @@ def test_a_file_cut_off_gives_the_frames_before(
     try:
         for frame in read_frames(path, fps=fps):
             frames.append(frame)
-    except reading.UnreadableVideoError as error:
+    except opening.UnreadableVideoError as error:
         assert name in str(error)
     else:
         assert name == "a.mkv"  # ends between frames, like a whole one

@@ -15,7 +15,7 @@ from video.decoders import (
 
 from dvdgan_tf.video import decode_process
 from dvdgan_tf.video.isolated import IsolatedDecoder
-from dvdgan_tf.video.reading import CannotReadError
+from dvdgan_tf.video.opening import CannotReadError
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_only_what_comes_from_outside_is_tried_again(
 
 FAILING_DRIVE = """
 import io, os, pathlib
-from dvdgan_tf.video import reading
+from dvdgan_tf.video import opening
 from dvdgan_tf.video import decode_worker
 log = pathlib.Path({log!r})
 count = len(log.read_text()) if log.exists() else 0
@@ -114,7 +114,7 @@ class File(io.FileIO):
         if count < {failures} and self.tell() > {after}:
             raise OSError({number}, os.strerror({number}))
         return super().read(size)
-reading.open = lambda path, *_, **__: File(path)
+opening.open = lambda path, *_, **__: File(path)
 decode_worker.main()
 """
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from dvdgan_tf.video import reading, stills
 from dvdgan_tf.video.isolated import IsolatedDecoder
+from dvdgan_tf.video.opening import UnreadableVideoError
 
 
 def frames(path, part=None, size=None, fps=None):
@@ -39,9 +40,7 @@ def test_pictures_take_the_size_of_the_first(tmp_path):
     videos.write_pictures(tmp_path, videos.numbered(2, 40, 40), first=3)
     found = frames(tmp_path, size=lambda height, width: (height // 2, 10))
     assert {f.pixels.shape for f in found} == {(10, 10, 3)}
-    with pytest.raises(
-        reading.UnreadableVideoError, match="40 x 40 pixels, the first"
-    ):
+    with pytest.raises(UnreadableVideoError, match="40 x 40 pixels, the first"):
         list(frames(tmp_path))
 
 
@@ -86,11 +85,11 @@ def test_a_damaged_picture_ends_the_clip(tmp_path, harm):
     harm(tmp_path / "3.png")
     found = stills.read_timed_frames(str(tmp_path))
     assert len([next(found), next(found)]) == 2
-    with pytest.raises(reading.UnreadableVideoError):
+    with pytest.raises(UnreadableVideoError):
         next(found)
     checked = stills.check_frames(str(tmp_path))
     assert [next(checked), next(checked)] == [1, 2]
-    with pytest.raises(reading.UnreadableVideoError):
+    with pytest.raises(UnreadableVideoError):
         next(checked)
 
 
@@ -102,7 +101,7 @@ def test_a_clip_of_an_array(tmp_path):
         found = frames(tmp_path / "x.npy", part)
         expected = np.repeat(array[:, part, :, :, None], 3, axis=-1)
         np.testing.assert_array_equal([f.pixels for f in found], expected)
-    with pytest.raises(reading.UnreadableVideoError):
+    with pytest.raises(UnreadableVideoError):
         frames(tmp_path / "x.npy", 3)
 
 
@@ -132,5 +131,5 @@ def test_a_picture_is_no_video_whatever_its_name(tmp_path, kind):
         Image.new("RGB", (64, 64)).save(path, kind)
     except (KeyError, OSError):
         pytest.skip(f"this Pillow cannot write {kind}")
-    with pytest.raises(reading.UnreadableVideoError):
+    with pytest.raises(UnreadableVideoError):
         list(reading.read_frames(path))
