@@ -90,7 +90,7 @@ def test_a_network_that_cannot_be_had_is_one_sentence(run, tmp_path):
         f"--clips={tmp_path}",
     )
     assert code == 2
-    assert "dvdgan_tf/install_i3d.py" in sentence and "handle" in sentence
+    assert "dvdgan_tf.install_i3d" in sentence and "handle" in sentence
 
 
 def test_a_protocol_of_more_frames_than_there_are(run, tmp_path):

@@ -54,7 +54,7 @@ class ClipWriter:
         self._fps = fps
         self._first = []
 
-    def write(self, video, label, class_name):
+    def write(self, video: np.ndarray, label: int, class_name: str) -> None:
         """Writes the next clip.
 
         Args:
@@ -90,7 +90,7 @@ class ClipWriter:
                 path = os.path.join(stem, f"{number:04d}.png")
                 writing.write_png(path, frame)
 
-    def close(self):
+    def close(self) -> list[str]:
         """Writes the grids; returns their paths, PNG and GIF."""
         clips = np.stack(self._first)
         paths = [os.path.join(self.folder, f"grid.{e}") for e in ("png", "gif")]

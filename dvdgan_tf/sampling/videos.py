@@ -36,7 +36,7 @@ class Videos(np.ndarray):
         )
 
 
-def videos(array, fps):
+def videos(array: np.ndarray, fps: float) -> Videos:
     """`Videos` of an array uint8 [B, T, H, W, 3]."""
     result = np.asarray(array).view(Videos)
     result.fps = fps
