@@ -4,12 +4,15 @@ By path, not by position in the object graph, so that a reordered list of
 variables can never swap two of them silently.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import tensorflow as tf
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def checkpoint_of(variables):
+def checkpoint_of(variables: dict[str, Any]) -> tf.train.Checkpoint:
     """The object that saves and restores variables.
 
     Args:
@@ -23,7 +26,13 @@ def checkpoint_of(variables):
     )
 
 
-def restore(checkpoint, variables, path, all_of_it=True, optional=()):
+def restore(
+    checkpoint: tf.train.Checkpoint,
+    variables: dict[str, Any],
+    path: str,
+    all_of_it: bool = True,
+    optional: Iterable[str] = (),
+) -> None:
     """Restores variables, if all of them fit.
 
     Args:
@@ -75,7 +84,7 @@ def _check(variables, path, all_of_it, optional):
     return own.keys() == stored.keys()
 
 
-def stored_in(path):
+def stored_in(path: str) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The variables of a checkpoint.
 
     Args:
@@ -94,7 +103,7 @@ def stored_in(path):
     }
 
 
-def first_line(error):
+def first_line(error: Exception) -> str:
     """Returns the first line of an error's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 

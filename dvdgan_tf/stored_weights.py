@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
@@ -43,7 +45,7 @@ class StoredWeights:
         with _readable(origin):
             self._reader = tf.train.load_checkpoint(path)
 
-    def shape(self, path):
+    def shape(self, path: str) -> tuple[int, ...] | None:
         """The shape of a variable, a tuple; None if it is not stored."""
         name = self._stored_name(path)
         if name not in self._entries:
@@ -51,7 +53,7 @@ class StoredWeights:
         _, shape = self._entries[name]
         return shape[1:] if self._has_levels(name) else shape
 
-    def read(self, path):
+    def read(self, path: str) -> np.ndarray:
         """The value of a variable that is stored, an array.
 
         Raises:
@@ -63,7 +65,7 @@ class StoredWeights:
             value = self._reader.get_tensor(key)
         return value[-1] if self._has_levels(name) else value
 
-    def others(self, network, paths):
+    def others(self, network: str, paths: Iterable[str]) -> list[str]:
         """What is stored of a network and not asked for.
 
         Args:
@@ -87,7 +89,7 @@ class StoredWeights:
 
 
 @contextlib.contextmanager
-def opened(name):
+def opened(name: str) -> Iterator[StoredWeights]:
     """Opens stored weights; nothing in them is executed.
 
     Args:

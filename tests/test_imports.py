@@ -1,6 +1,7 @@
 """Who may import whom, and what an import costs."""
 
 import ast
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -104,6 +105,15 @@ def test_sub_packages_import_only_what_they_may(name):
     else:
         found = {part(n) for n in own_imports(name)}
         assert found <= ALLOWED[part(name)] | EVERYWHERE
+
+
+def test_there_is_no_circle():
+    graph = {}
+    for name in MODULES:
+        others = {part(n) for n in own_imports(name)} - {part(name)}
+        graph.setdefault(part(name), set()).update(others)
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert order.index("generation") < order.index("sampling")
 
 
 @pytest.mark.parametrize("name", sorted(EVERYWHERE))

@@ -198,7 +198,7 @@ def _batches(clips, batch_size):
     return batches.prefetch(2).with_options(options)
 
 
-def to_pixels(videos, quantize):
+def to_pixels(videos: tf.Tensor, quantize: bool) -> tf.Tensor:
     """Pixels as a file holds them.
 
     Args:

@@ -1,12 +1,13 @@
 """Measures checkpoints, or clips of others, by a protocol."""
 
 import os
+from collections.abc import Iterator, Sequence
 
 import gin
 import numpy as np
 
 from dvdgan_tf.evaluation import references
-from dvdgan_tf.evaluation.activations import make_step, measure
+from dvdgan_tf.evaluation.activations import Activations, make_step, measure
 from dvdgan_tf.evaluation.folder import FolderClips
 from dvdgan_tf.evaluation.measured_clips import (
     SIMILARITY,
@@ -87,7 +88,7 @@ class Evaluator:
         self._fake_step = None
 
     @property
-    def num_frames(self):
+    def num_frames(self) -> int:
         """Frames of each clip that are measured."""
         return self.protocol.num_frames or self.source.num_frames
 
@@ -97,7 +98,7 @@ class Evaluator:
         clip = np.zeros([1, self.num_frames, size, size, 3], np.uint8)
         self.network.preprocess(clip)
 
-    def reference(self):
+    def reference(self) -> Activations:
         """`Activations` of the real clips, computed once for all runs."""
         facts = self._facts() | {"real_seed": self.protocol.seed}
         return references.load_or_compute(
@@ -107,7 +108,7 @@ class Evaluator:
             lambda: self._measure(self._real, "real"),
         )
 
-    def load_checkpoint(self, path):
+    def load_checkpoint(self, path: str) -> None:
         """Reads a checkpoint into memory.
 
         Args:
@@ -129,7 +130,12 @@ class Evaluator:
             )
         self._generator.restore(path)
 
-    def evaluate_checkpoint(self, path, step, truncations=None):
+    def evaluate_checkpoint(
+        self,
+        path: str,
+        step: int,
+        truncations: Sequence[float] | None = None,
+    ) -> Iterator[list[dict]]:
         """Measures a checkpoint, at one level of truncation after the other.
 
         Args:
@@ -190,7 +196,7 @@ class Evaluator:
             seed,
         )
 
-    def evaluate_baselines(self):
+    def evaluate_baselines(self) -> Iterator[list[dict]]:
         """Measures what frame prediction is compared with; no model's.
 
         "copy_last_frame": conditioning frames, then the last one over and
@@ -226,7 +232,7 @@ class Evaluator:
         facts = {"checkpoint": name, "step": None, "truncation": 1.0} | facts
         return self._rows(self.reference(), [fake], facts)
 
-    def evaluate_folder(self, path):
+    def evaluate_folder(self, path: str) -> list[dict]:
         """Measures clips that somebody else has made.
 
         Args:

@@ -55,13 +55,13 @@ class RealClips:
         self._seed = seed
         self._first = first
 
-    def others(self, first, num_clips):
+    def others(self, first: int, num_clips: int) -> "RealClips":
         """Clips of the same dataset and seed with other numbers."""
         return RealClips(
             self.source, self._example, num_clips, self._seed, first
         )
 
-    def inputs(self):
+    def inputs(self) -> tf.data.Dataset:
         """See the top of this file."""
         numbers = tf.data.Dataset.range(
             self._first, self._first + self.num_clips
@@ -72,7 +72,7 @@ class RealClips:
             deterministic=True,
         )
 
-    def videos(self, inputs, labels):
+    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         del labels
         return inputs
@@ -102,15 +102,15 @@ class GeneratedClips:
             generator.z_dim, label_counts, truncation, seed
         )
 
-    def inputs(self):
+    def inputs(self) -> tf.data.Dataset:
         """See the top of this file."""
         return tf.data.Dataset.range(self.num_clips).map(self._draw)
 
-    def standing_inputs(self, count):
+    def standing_inputs(self, count: int) -> tf.data.Dataset:
         """The samples that standing statistics are taken over, `count`."""
         return standing_statistics.of_synthesis(self._draw, count)
 
-    def videos(self, inputs, labels):
+    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         return self.generator(inputs, labels, training=False)
 
@@ -149,7 +149,7 @@ class PredictedClips:
         self._truncation = truncation
         self._seed = seed
 
-    def inputs(self):
+    def inputs(self) -> tf.data.Dataset:
         """See the top of this file; a real clip and z [passes, z_dim]."""
         samples = tf.data.Dataset.range(self.samples_per_condition)
 
@@ -160,7 +160,7 @@ class PredictedClips:
 
         return self._conditions.inputs().enumerate().flat_map(continuations)
 
-    def standing_inputs(self, count):
+    def standing_inputs(self, count: int) -> tf.data.Dataset:
         """The samples that standing statistics are taken over, `count`."""
         # Draws and windows that no measured clip has.
         others = self._conditions.others(-count, count)
@@ -171,7 +171,7 @@ class PredictedClips:
             count,
         )
 
-    def videos(self, inputs, labels):
+    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         clips, z = inputs
         return roll_out(
@@ -182,7 +182,7 @@ class PredictedClips:
             self.num_frames,
         )
 
-    def similarity(self, inputs, pixels):
+    def similarity(self, inputs, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """See the top of this file."""
         clips, _ = inputs
         return _similarity(clips, pixels, self._given)
@@ -212,18 +212,18 @@ class CopiedFrames:
         self._conditions = conditions
         self._given = conditioning_frames
 
-    def inputs(self):
+    def inputs(self) -> tf.data.Dataset:
         """See the top of this file."""
         return self._conditions.inputs()
 
-    def videos(self, inputs, labels):
+    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         del labels
         given = inputs[:, : self._given]
         copies = self.num_frames - self._given
         return tf.concat([given, tf.repeat(given[:, -1:], copies, 1)], 1)
 
-    def similarity(self, inputs, pixels):
+    def similarity(self, inputs, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """See the top of this file."""
         return _similarity(inputs, pixels, self._given)
 

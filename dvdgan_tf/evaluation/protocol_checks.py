@@ -1,7 +1,9 @@
 """Whether a protocol fits the replicas, the clips and the generator."""
 
+from dvdgan_tf.evaluation.protocol import Protocol
 
-def check_batches(protocol, replicas):
+
+def check_batches(protocol: Protocol, replicas: int) -> None:
     """Raises ValueError unless batches can be divided among the replicas."""
     for name in ("batch_size", "standing_statistics_batch_size"):
         value = getattr(protocol, name)
@@ -12,7 +14,9 @@ def check_batches(protocol, replicas):
             )
 
 
-def check_frames(protocol, num_frames, available, what):
+def check_frames(
+    protocol: Protocol, num_frames: int, available: int, what: str
+) -> None:
     """Raises ValueError unless there are as many frames as are measured.
 
     Args:
@@ -35,7 +39,7 @@ def check_frames(protocol, num_frames, available, what):
         )
 
 
-def check_generator(protocol, num_frames, generator):
+def check_generator(protocol: Protocol, num_frames: int, generator) -> None:
     """Raises ValueError unless it makes, or predicts, what is measured."""
     given = protocol.conditioning_frames
     if generator.conditioning_frames != given:
@@ -51,7 +55,7 @@ def check_generator(protocol, num_frames, generator):
         )
 
 
-def check_best(metric, protocol):
+def check_best(metric: str, protocol: Protocol) -> None:
     """Whether the best checkpoint can be found by a metric.
 
     Args:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,12 @@ from dvdgan_tf import files
 from dvdgan_tf.evaluation.activations import Activations
 
 
-def load_or_compute(facts, outputs, cache_dir, compute):
+def load_or_compute(
+    facts: dict,
+    outputs: Sequence[str],
+    cache_dir: str,
+    compute: Callable[[], Activations],
+) -> Activations:
     """The activations that belong to some facts.
 
     Args:

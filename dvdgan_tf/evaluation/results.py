@@ -19,13 +19,13 @@ class Results:
             `metrics.jsonl`, and to event files in `evaluation/`.
     """
 
-    def __init__(self, workdir):
+    def __init__(self, workdir: str):
         self.workdir = workdir
         self._folder = RunFolder(workdir)
         self.path = self._folder.evaluations
         self._writer = None
 
-    def rows(self):
+    def rows(self) -> list[dict]:
         """The lines that are there, dicts; cut off ones are left out."""
         rows = []
         if os.path.exists(self.path):
@@ -37,7 +37,7 @@ class Results:
                         continue  # Killed while it was written.
         return rows
 
-    def add(self, rows):
+    def add(self, rows: list[dict]) -> None:
         """Writes results.
 
         Args:
@@ -65,7 +65,9 @@ class Results:
                 tf.summary.scalar(name, value)
         self._writer.flush()
 
-    def keep_if_best(self, metric, lower_is_better=True):
+    def keep_if_best(
+        self, metric: str, lower_is_better: bool = True
+    ) -> str | None:
         """Copies the checkpoint of the newest result if it is the best.
 
         Args:

@@ -1,1 +1,1 @@
-"""From a run to a module that needs TensorFlow only: export, archive."""
+"""From a module to files that need TensorFlow only, or another runtime."""

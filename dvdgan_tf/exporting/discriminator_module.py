@@ -1,5 +1,7 @@
 """D_S and D_T as a module that no longer needs this package, once saved."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -83,7 +85,7 @@ class DiscriminatorModule(tf.Module):
         weights = [tf.convert_to_tensor(v) for v in self._weights]
         return self._run(weights, inputs)
 
-    def concrete(self):
+    def concrete(self) -> Callable:
         """`__call__` for any batch size."""
         return self.__call__.get_concrete_function(dict(self._specs))
 

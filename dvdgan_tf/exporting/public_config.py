@@ -13,7 +13,7 @@ _TEXT = re.compile(rf"{_LITERAL}(?:[\s\\]*{_LITERAL})*")
 _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|\\\\|file:", re.IGNORECASE)
 
 
-def without_paths(config):
+def without_paths(config: str) -> str:
     """Puts '/path' for each absolute path and each path in a home folder.
 
     They name users and machines, and are of no use elsewhere.

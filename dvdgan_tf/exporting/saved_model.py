@@ -7,12 +7,21 @@ import shutil
 import tensorflow as tf
 
 from dvdgan_tf import files
+from dvdgan_tf.exporting.discriminator_module import DiscriminatorModule
 from dvdgan_tf.exporting.public_config import without_paths
+from dvdgan_tf.generation.generator_module import GeneratorModule
 
 ASSETS = ("classes.json", "module.json", "operative_config.gin")
 
 
-def write(module, folder, class_names, metadata, config, discriminators=None):
+def write(
+    module: GeneratorModule,
+    folder: str,
+    class_names: list[str],
+    metadata: dict,
+    config: str,
+    discriminators: DiscriminatorModule | None = None,
+) -> None:
     """Writes a SavedModel that TensorFlow alone can load.
 
     Signatures: `default` and `serving_default` (z, y soft labels, truncation

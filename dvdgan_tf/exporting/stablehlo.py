@@ -9,9 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf import files
+from dvdgan_tf.generation.generator_module import GeneratorModule
 
 
-def write(module, folder, metadata, batch_size):
+def write(
+    module: GeneratorModule, folder: str, metadata: dict, batch_size: int
+) -> None:
     """Writes sampler.mlir, weights.npz and sampler.json.
 
     Shapes are static in StableHLO: the batch size is fixed. The artifact's
@@ -82,7 +85,7 @@ def write(module, folder, metadata, batch_size):
             json.dump(facts, file, indent=1)
 
 
-def only_stablehlo(text):
+def only_stablehlo(text: str) -> str:
     """Drops attributes and copies of mhlo, which JAX does not read."""
     text = re.sub(
         r"= mhlo\.copy (%\S+) : (\S+)",

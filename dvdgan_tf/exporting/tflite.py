@@ -7,9 +7,10 @@ import os
 import tensorflow as tf
 
 from dvdgan_tf import files
+from dvdgan_tf.generation.generator_module import GeneratorModule
 
 
-def write(module, path, batch_size):
+def write(module: GeneratorModule, path: str, batch_size: int) -> None:
     """Writes a .tflite file with the inputs of the `default` signature.
 
     Only LiteRT's built-in operations are used, so that any of its runtimes

@@ -3,7 +3,11 @@
 import tensorflow as tf
 
 
-def checked(inputs, specs, num_classes):
+def checked(
+    inputs: dict[str, tf.Tensor],
+    specs: dict[str, tf.TensorSpec],
+    num_classes: int,
+) -> dict[str, tf.Tensor]:
     """The inputs, after their sizes and class ids have been looked at.
 
     For signatures: called by name, or by TensorFlow Serving, they check the

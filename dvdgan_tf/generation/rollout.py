@@ -1,9 +1,14 @@
 """Predictions longer than trained: the output is given as frames again."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 
-def num_passes(num_frames, conditioning_frames, generated_frames):
+def num_passes(
+    num_frames: int, conditioning_frames: int, generated_frames: int
+) -> int:
     """How often `roll_out` predicts.
 
     Args:
@@ -14,7 +19,13 @@ def num_passes(num_frames, conditioning_frames, generated_frames):
     return -(-(num_frames - conditioning_frames) // generated_frames)
 
 
-def roll_out(predict, z, y, frames, num_frames):
+def roll_out(
+    predict: Callable,
+    z: tf.Tensor,
+    y: Any,
+    frames: tf.Tensor,
+    num_frames: int,
+) -> tf.Tensor:
     """Continues frames to any length.
 
     The last C frames so far are the conditioning frames of the next pass,

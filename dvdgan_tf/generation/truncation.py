@@ -1,5 +1,7 @@
 """Batch norm statistics for several levels of truncation, and between them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -19,7 +21,9 @@ class TruncationStatistics(tf.Module):
         ValueError: a level is not possible.
     """
 
-    def __init__(self, levels, sets):
+    def __init__(
+        self, levels: Sequence[float], sets: list[dict[str, np.ndarray]]
+    ):
         super().__init__(name="statistics")
         check_levels(levels)
         order = np.argsort(levels)
@@ -35,7 +39,7 @@ class TruncationStatistics(tf.Module):
             for name in self._names
         ]
 
-    def at(self, truncation):
+    def at(self, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
         """The statistics of a level, in graph code.
 
         Args:
@@ -82,7 +86,7 @@ class TruncationStatistics(tf.Module):
         )
 
 
-def check_levels(levels):
+def check_levels(levels: Sequence[float]) -> None:
     """Raises ValueError unless they are levels of truncation."""
     possible = all(0.0 < level <= 1.0 for level in levels)
     if not levels or not possible or len(set(levels)) < len(levels):

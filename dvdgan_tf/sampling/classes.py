@@ -1,9 +1,13 @@
 """Classes by name or id."""
 
 import difflib
+from collections.abc import Iterable
+
+# How a caller names classes: by name or id, one or several, or all.
+Classes = str | int | Iterable[str | int] | None
 
 
-def class_ids(classes, names):
+def class_ids(classes: Classes, names: list[str]) -> list[int]:
     """The ids of classes.
 
     Args:

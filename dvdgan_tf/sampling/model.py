@@ -1,14 +1,15 @@
 """Samples from a module: labels, latents, batches."""
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.generation import latents
 from dvdgan_tf.generation.rollout import num_passes, roll_out
-from dvdgan_tf.sampling.classes import class_ids
-from dvdgan_tf.sampling.videos import videos
+from dvdgan_tf.sampling.classes import Classes, class_ids
+from dvdgan_tf.sampling.videos import Videos, videos
 from dvdgan_tf.video.pixels import to_float, to_uint8
 
 
@@ -47,7 +48,13 @@ class Model:
         self.facts = {"fit": "crop", "frame_stride": 1, **facts}
         self._module = module
 
-    def sample(self, classes=None, count=1, seed=0, truncation=None):
+    def sample(
+        self,
+        classes: Classes = None,
+        count: int = 1,
+        seed: int = 0,
+        truncation: float | None = None,
+    ) -> Videos:
         """Samples clips, of one class after the other.
 
         Args:
@@ -67,7 +74,13 @@ class Model:
         batches = self.batches(classes, count, seed, truncation)
         return videos(np.concatenate(list(batches)), self.facts["fps"])
 
-    def batches(self, classes=None, count=1, seed=0, truncation=None):
+    def batches(
+        self,
+        classes: Classes = None,
+        count: int = 1,
+        seed: int = 0,
+        truncation: float | None = None,
+    ) -> Iterator[np.ndarray]:
         """As `sample`, some clips at a time: yields uint8 [b, T, H, W, 3]."""
         self._check_synthesis()
         ids = class_ids(classes, self.class_names)
@@ -82,8 +95,13 @@ class Model:
             yield to_uint8(result)[: count - first]
 
     def interpolate(
-        self, classes=None, count=8, seed=0, truncation=None, latent=True
-    ):
+        self,
+        classes: Classes = None,
+        count: int = 8,
+        seed: int = 0,
+        truncation: float | None = None,
+        latent: bool = True,
+    ) -> Videos:
         """Clips on the way from one sample to another.
 
         z is cos(t) z_0 + sin(t) z_1 with t from 0 to pi / 2, which is as
@@ -122,13 +140,13 @@ class Model:
 
     def predict(
         self,
-        frames,
-        num_frames=None,
-        classes=None,
-        seed=0,
-        truncation=None,
-        first=0,
-    ):
+        frames: np.ndarray,
+        num_frames: int | None = None,
+        classes: Classes = None,
+        seed: int = 0,
+        truncation: float | None = None,
+        first: int = 0,
+    ) -> Videos:
         """Continues frames.
 
         Args:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf import stored_weights
+from dvdgan_tf import archives, stored_weights
 from dvdgan_tf.exporting import saved_model
 from dvdgan_tf.exporting.discriminator_module import DiscriminatorModule
 from dvdgan_tf.generation.generator_module import GeneratorModule
@@ -110,7 +110,7 @@ def module(source, tmp_path_factory):
         copy.d_spatial, copy.d_temporal, copy.generator
     )
     save(str(folder / "both"), discriminators=discriminators)
-    saved_model.write_archive(folder / "both", str(folder / "both.tar.gz"))
+    archives.pack(str(folder / "both"), str(folder / "both.tar.gz"))
     return folder, made
 
 
