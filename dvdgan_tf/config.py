@@ -1,8 +1,13 @@
 """Reads gin files: what they may name, where includes are found, mistakes."""
 
+import contextlib
+import copy
+import importlib
 import os
+import pkgutil
 import re
 import tokenize
+from collections.abc import Iterator
 
 import gin
 
@@ -20,16 +25,18 @@ import dvdgan_tf.features.native
 import dvdgan_tf.layers.tsru
 import dvdgan_tf.networks.discriminators
 import dvdgan_tf.networks.generator
-import dvdgan_tf.regularization.adaptive
-import dvdgan_tf.regularization.diffaugment
-import dvdgan_tf.regularization.gradient_penalty
-import dvdgan_tf.regularization.lecam
+import dvdgan_tf.regularization
 import dvdgan_tf.training.loop
 import dvdgan_tf.training.losses
 import dvdgan_tf.training.prediction_grid
-import dvdgan_tf.training.trainer  # noqa: F401
+import dvdgan_tf.training.trainer
 from dvdgan_tf import gin_files
 from dvdgan_tf.errors import innermost, one_line  # noqa: F401
+from dvdgan_tf.runs import RunConfig, RunFolder
+
+# A new regulariser of D is a file in its folder, and is named nowhere else.
+for _module in pkgutil.iter_modules(dvdgan_tf.regularization.__path__):
+    importlib.import_module(f"dvdgan_tf.regularization.{_module.name}")
 
 
 def parse(files, bindings):
@@ -72,29 +79,84 @@ def shards():
     return 1 if bindings.get("jit_compile") else bindings.get("shards", 1)
 
 
-def of_run(path):
-    """Reads the configuration of a run, which replaces the present one.
+@contextlib.contextmanager
+def of_run(
+    workdir: str | os.PathLike, step: int | None = None
+) -> Iterator[RunConfig]:
+    """Gives gin the configuration of a run while the body runs.
+
+    Networks are to be built in the body: what they are made of is read from
+    gin. The caller's own configuration is set aside and comes back at the end.
 
     Args:
-        path: of its `operative_config.gin`.
+        workdir: the run's folder.
+        step: of the checkpoint; the newest by default.
 
-    Returns:
-        {parameter of `Trainer` or `train`: value}; the frames per second at
-        which the run shows its samples; how clips are made square, "crop"
-        or "squash"; and the stride at which frames are taken.
+    Yields:
+        `RunConfig`
 
     Raises:
-        ValueError: it cannot be read, in one sentence.
+        FileNotFoundError: there is no run, or no such checkpoint.
+        ValueError: its configuration cannot be read, in one sentence.
     """
+    folder = RunFolder(workdir)
+    folder.check_is_run()
+    step, checkpoint = folder.checkpoint(step)
+    with _set_aside():
+        parse([folder.config], [])
+        bindings = {**gin.get_bindings("Trainer"), **gin.get_bindings("train")}
+        # A reference, since bindings are resolved to what is not registered.
+        grid = gin.query_parameter("train.sample_grid").selector
+        source = gin.get_bindings("TfdsVideos")
+        yield RunConfig(
+            folder,
+            step,
+            checkpoint,
+            class_names=_class_names(folder, bindings),
+            label_counts=folder.read_label_counts(),
+            fps=float(gin.query_parameter(f"{grid}.fps")),
+            fit=source.get("fit", "crop"),
+            frame_stride=source.get("frame_stride", 1),
+            bindings=bindings,
+        )
+
+
+def _class_names(folder, bindings):
+    """The names of a network's classes, maybe more than the dataset has."""
+    if not bindings.get("class_conditional", True):
+        return ["video"]
+    names = folder.class_names()
+    if names is None:
+        raise ValueError(
+            "The names of the classes cannot be read: there is no "
+            f"{folder.classes}."
+        )
+    count = bindings.get("num_classes") or len(names)
+    return names + [f"class {i}" for i in range(len(names), count)]
+
+
+@contextlib.contextmanager
+def _set_aside():
+    """Empties gin's configuration; the present one comes back at the end.
+
+    gin can write a configuration as a text, but only what has a literal form,
+    and neither its singletons nor which parameters were used. So this keeps
+    the containers themselves, which have no public names.
+    """
+    names = ("_CONFIG", "_SINGLETONS", "_IMPORTS", "_OPERATIVE_CONFIG")
+    containers = [getattr(gin.config, name) for name in names]
+    kept = [copy.copy(container) for container in containers]
+    folders = list(gin.config._LOCATION_PREFIXES)
+    locked = gin.config_is_locked()
     gin.clear_config()
-    parse([path], [])
-    bindings = {**gin.get_bindings("Trainer"), **gin.get_bindings("train")}
-    # A reference, since bindings are resolved to what is not registered.
-    grid = gin.query_parameter("train.sample_grid").selector
-    fps = float(gin.query_parameter(f"{grid}.fps"))
-    source = gin.get_bindings("TfdsVideos")
-    fit, stride = source.get("fit", "crop"), source.get("frame_stride", 1)
-    return bindings, fps, fit, stride
+    try:
+        yield
+    finally:
+        gin.clear_config()
+        for container, values in zip(containers, kept, strict=True):
+            container.update(values)
+        gin.config._LOCATION_PREFIXES[:] = folders
+        gin.config._set_config_is_locked(locked)
 
 
 def _check_macros(text):

@@ -17,6 +17,7 @@ from absl import flags
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import fail, sentences
 from dvdgan_tf.quiet import import_tensorflow
+from dvdgan_tf.runs import RunFolder
 
 FLAGS = command_line.new_flags()
 command_line.define_configuration(FLAGS, "the protocol")
@@ -88,8 +89,8 @@ def run(workdir):
 
     from dvdgan_tf import devices
     from dvdgan_tf.data import pipeline
-    from dvdgan_tf.evaluation.checks import check_best
     from dvdgan_tf.evaluation.evaluator import Evaluator
+    from dvdgan_tf.evaluation.protocol_checks import check_best
     from dvdgan_tf.evaluation.results import Results
     from dvdgan_tf.training.strategies import make_strategy
 
@@ -127,11 +128,11 @@ def configure(workdir):
     from dvdgan_tf import config
 
     files = list(FLAGS.gin_file)
-    own = os.path.join(workdir, "operative_config.gin")
+    folder = RunFolder(workdir)
     if not FLAGS.clips:
         if FLAGS.watch:
-            wait_for(own)
-        files.insert(0, own)
+            wait_for(folder.config)
+        files.insert(0, folder.config)
     config.parse(files, FLAGS.gin_param)
     return None if FLAGS.clips else gin.query_parameter("train.num_steps")
 
@@ -146,32 +147,27 @@ def wait_for(path):
 
 def evaluate_checkpoints(evaluator, results):
     """Measures the newest checkpoint, or all."""
-    from dvdgan_tf.generation.averaged_weights import checkpoints
-
-    found = checkpoints(results.workdir)
-    if not found:
-        raise FileNotFoundError(
-            f"There is no checkpoint in {results.workdir}/ckpt yet."
-        )
-    steps = list(found) if FLAGS.checkpoints == "all" else [max(found)]
-    for step in steps:
+    folder = RunFolder(results.workdir)
+    found = dict([folder.checkpoint()])
+    if FLAGS.checkpoints == "all":
+        found = folder.steps()
+    for step, path in found.items():
         print(f"Measuring step {step:,} ...", flush=True)
-        for rows in evaluator.evaluate_checkpoint(found[step], step):
+        for rows in evaluator.evaluate_checkpoint(path, step):
             report(results, rows)
     report_baselines(results, evaluator)
 
 
 def watch(evaluator, results, last_step):
     """Measures the newest checkpoint whenever there is a new one."""
-    from dvdgan_tf.generation.averaged_weights import checkpoints
-
+    folder = RunFolder(results.workdir)
     levels = evaluator.protocol.truncations
     measured = levels_by_step(results.rows(), evaluator.protocol.name)
     done = [step for step, there in measured.items() if there >= set(levels)]
     newest = max(done, default=-1)
     baselines_are_due = True
     while newest < last_step:
-        found = checkpoints(results.workdir)
+        found = folder.steps()
         if max(found, default=-1) <= newest:
             time.sleep(FLAGS.poll_seconds)
             continue
@@ -179,7 +175,7 @@ def watch(evaluator, results, last_step):
         try:
             evaluator.load_checkpoint(found[newest])
         except ValueError:
-            if newest in checkpoints(results.workdir):
+            if newest in folder.steps():
                 raise
             print(f"Step {newest} was deleted meanwhile.", flush=True)
             continue

@@ -97,20 +97,27 @@ def check(options) -> None:
 
 def run(options):
     """Exports what the flags say."""
-    from dvdgan_tf.exporting import from_run
+    from dvdgan_tf import config
+    from dvdgan_tf.generation.from_run import generator_module
 
-    workdir, output = options.workdir, options.output
     levels = truncations(options.truncations)
-    print(f"Reading {workdir} ...", flush=True)
-    source = from_run.read_run(workdir, options.step)
-    count = len(levels) * options.standing_batches
-    print(
-        f"Taking standing statistics: {count} batches, {len(levels)} levels "
-        "of truncation ...",
-        flush=True,
-    )
-    module = from_run.generator_module(source, levels, options.standing_batches)
-    facts = module.facts
+    print(f"Reading {options.workdir} ...", flush=True)
+    with config.of_run(options.workdir, options.step) as source:
+        count = len(levels) * options.standing_batches
+        print(
+            f"Taking standing statistics: {count} batches, {len(levels)} "
+            "levels of truncation ...",
+            flush=True,
+        )
+        module = generator_module(source, levels, options.standing_batches)
+        describe(module.facts)
+        print(f"Writing {options.format} ...", flush=True)
+        write(source, module, options.output, options)
+    print(f"Exported: {options.output}")
+
+
+def describe(facts):
+    """Prints what is exported."""
     listed = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
     print(
         f"{facts['model']} of step {facts['step']}, "
@@ -119,9 +126,6 @@ def run(options):
         f"truncation {listed}.",
         flush=True,
     )
-    print(f"Writing {options.format} ...", flush=True)
-    write(source, module, output, options)
-    print(f"Exported: {output}")
 
 
 def write(source, module, output, options):
@@ -141,12 +145,13 @@ def write(source, module, output, options):
 def _write_saved_model(source, module, output, with_discriminators):
     import shutil
 
-    from dvdgan_tf.exporting import from_run, saved_model
+    from dvdgan_tf import archives
+    from dvdgan_tf.exporting import discriminator_module, saved_model
 
     discriminators = None
     if with_discriminators:
-        discriminators = from_run.discriminator_module(source)
-    with open(os.path.join(source.workdir, "operative_config.gin")) as file:
+        discriminators = discriminator_module.of_run(source)
+    with open(source.folder.config, encoding="utf-8") as file:
         config = file.read()
     packed = output.endswith((".tar.gz", ".tgz"))
     folder = f"{output}.folder" if packed else output
@@ -160,7 +165,7 @@ def _write_saved_model(source, module, output, with_discriminators):
     )
     if packed:
         try:
-            saved_model.write_archive(folder, output)
+            archives.pack(folder, output)
         finally:
             shutil.rmtree(folder)
 

@@ -28,8 +28,8 @@ def restore(checkpoint, variables, path, all_of_it=True, optional=()):
 
     Args:
         checkpoint: from `checkpoint_of(variables)`.
-        variables: as there.
-        path: of the checkpoint.
+        variables: the same as there.
+        path: path of the checkpoint, without an ending.
         all_of_it: whether what else the checkpoint holds is a mistake.
         optional: beginnings of names that may be missing, in the checkpoint
             or here. What is missing in the checkpoint stays as it is.
@@ -79,7 +79,7 @@ def stored_in(path):
     """The variables of a checkpoint.
 
     Args:
-        path: of the checkpoint.
+        path: path of the checkpoint, without an ending.
 
     Returns:
         {name: (key, shape)}; `tf.train.load_checkpoint` reads by key.
@@ -95,7 +95,7 @@ def stored_in(path):
 
 
 def first_line(error):
-    """Of an error's message."""
+    """Returns the first line of an error's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -114,7 +114,7 @@ def check(options) -> None:
 
 def run(options):
     """Samples what the flags say."""
-    from dvdgan_tf.sampling.files import ClipWriter
+    from dvdgan_tf.sampling.clip_writer import ClipWriter
     from dvdgan_tf.sampling.loading import load
 
     level = 1.0 if options.truncation is None else options.truncation

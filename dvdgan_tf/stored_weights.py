@@ -1,16 +1,14 @@
 """The variables that a run, a checkpoint or an exported module has stored."""
 
 import contextlib
-import json
 import os
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from dvdgan_tf import named_variables
-from dvdgan_tf.generation.averaged_weights import checkpoints
-from dvdgan_tf.sampling.loading import demo_archive, unpacked
+from dvdgan_tf import archives, named_variables, runs
+from dvdgan_tf.runs import RunFolder
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -23,8 +21,8 @@ class StoredWeights:
         path: prefix of the checkpoint's files.
         entries: {stored name: (key, shape)}.
         stored_name: function from a variable's path to its stored name.
-        class_names: of the source's classes, in the order of their ids; None
-            where they are not known.
+        class_names: names of the source's classes, in the order of their ids;
+            None where they are not known.
         of_levels: whether statistics are stored for several levels of
             truncation, [levels, T, C]; those of the highest are read.
 
@@ -70,7 +68,7 @@ class StoredWeights:
 
         Args:
             network: its name.
-            paths: of the variables asked for.
+            paths: paths of the variables asked for.
 
         Returns:
             Sorted list of stored names.
@@ -107,25 +105,27 @@ def opened(name):
     """
     path = os.path.expanduser(name).removesuffix(".index")
     if name == "demo":
-        with demo_archive() as archive, unpacked(archive) as folder:
+        with archives.demo() as archive, archives.unpacked(archive) as folder:
             yield _of_module(folder, "the module of the demo")
     elif os.path.isfile(f"{path}.index"):
         yield _of_checkpoint(path)
     elif os.path.isfile(path):
-        with unpacked(path) as folder:
+        with archives.unpacked(path) as folder:
             yield _of_module(folder, f"the module {name}")
     elif os.path.isfile(os.path.join(path, "saved_model.pb")):
         yield _of_module(path, f"the module {name}")
-    elif found := checkpoints(path):
-        yield _of_checkpoint(found[max(found)])
+    elif RunFolder(path).steps():
+        _, checkpoint = RunFolder(path).checkpoint()
+        yield _of_checkpoint(checkpoint)
     else:
         raise _nothing_of_the_kind(name, path)
 
 
 def _nothing_of_the_kind(name, path):
-    if os.path.isfile(os.path.join(path, "operative_config.gin")):
+    folder = RunFolder(path)
+    if folder.is_run():
         return FileNotFoundError(
-            f"The run {name!r} has no checkpoint yet in {path}/ckpt."
+            f"The run {name!r} has no checkpoint yet in {folder.checkpoints}."
         )
     what = (
         "a run's folder (with ckpt/), a checkpoint (such as "
@@ -141,9 +141,8 @@ def _of_checkpoint(path):
     origin = f"the checkpoint {path}"
     with _readable(origin):
         entries = named_variables.stored_in(path)
-    run = os.path.dirname(os.path.dirname(os.path.abspath(path)))
-    names = _class_names(os.path.join(run, "classes.json"))
-    return StoredWeights(origin, path, entries, str, names)
+    run = RunFolder(os.path.dirname(os.path.dirname(os.path.abspath(path))))
+    return StoredWeights(origin, path, entries, str, run.class_names())
 
 
 def _of_module(folder, origin):
@@ -155,7 +154,7 @@ def _of_module(folder, origin):
         path,
         _module_entries(path, origin),
         _name_in_module,
-        _class_names(os.path.join(folder, "assets", "classes.json")),
+        runs.read_class_names(os.path.join(folder, "assets", "classes.json")),
         of_levels=True,
     )
 
@@ -184,18 +183,6 @@ def _name_in_module(path):
     network, slash, rest = path.partition("/")
     network = "ema_generator" if network == "generator" else network
     return f"{network}{slash}{rest}".replace("/", "_")
-
-
-def _class_names(path):
-    try:
-        with open(path) as file:
-            return [str(name) for name in json.load(file)]
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"The names of the classes cannot be read from {path}: {error}"
-        ) from error
 
 
 @contextlib.contextmanager

@@ -1,13 +1,12 @@
 """Folders of runs as training leaves them, of networks that cost nothing."""
 
-import json
-import os
 import pathlib
 
 import gin
 import numpy as np
 
-from dvdgan_tf import config
+from dvdgan_tf import config, files
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints
 
 GIN = pathlib.Path(__file__).parents[1] / "gin"
@@ -22,7 +21,11 @@ TINY = [
 ]
 
 
-def make_run(folder, name="demo", steps=(10, 20)):
+# How many clips of each digit a run may have; so unlike that it matters.
+COUNTS = [0, 0, 0, 9, 0, 0, 0, 0, 0, 1]
+
+
+def make_run(folder, name="demo", steps=(10, 20), label_counts=None):
     """Makes a folder of a run of `gin/{name}.gin`, in tiny.
 
     Its weights are not those of the initialiser, the average is not the live
@@ -45,12 +48,14 @@ def make_run(folder, name="demo", steps=(10, 20)):
             continue
         noise = 0.1 * random.standard_normal(variable.shape)
         variable.assign(variable + noise.astype("float32"))
-    checkpoints = Checkpoints(trainer, os.path.join(folder, "ckpt"), 3)
+    run = RunFolder(folder)
+    checkpoints = Checkpoints(trainer, run.checkpoints, 3)
     for step in steps:
         trainer.step.assign(step)
         checkpoints.save(step)
-    (pathlib.Path(folder) / "operative_config.gin").write_text(gin.config_str())
-    names = [str(digit) for digit in range(10)]
-    (pathlib.Path(folder) / "classes.json").write_text(json.dumps(names))
+    files.write_text(run.config, gin.config_str())
+    files.write_json(run.classes, [str(digit) for digit in range(10)])
+    if label_counts:
+        files.write_json(run.label_counts, label_counts)
     gin.clear_config()
     return trainer

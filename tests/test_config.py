@@ -4,7 +4,8 @@ import pathlib
 import gin
 import pytest
 
-from dvdgan_tf import config
+from dvdgan_tf import config, files
+from dvdgan_tf.runs import RunFolder
 
 FOLDER = pathlib.Path(__file__).parents[1] / "gin"
 
@@ -66,3 +67,56 @@ def test_a_missing_file():
         config.parse(["gin/none.gin"], [])
     assert "There is no gin file 'gin/none.gin'" in str(error.value)
     assert os.getcwd() in str(error.value)
+
+
+@gin.register
+def needs(value, unused=3):
+    return value
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A folder of a run as far as its configuration needs it."""
+    folder = RunFolder(tmp_path / "run")
+    config.parse([str(FOLDER / "demo.gin")], ["CH = 2"])
+    files.write_text(folder.config, gin.config_str())
+    files.write_json(folder.classes, ["a", "b"])
+    files.write_text(os.path.join(folder.checkpoints, "step-4.index"), "")
+    gin.clear_config()
+    return folder
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_configuration_of_the_caller_comes_back(run, fails):
+    alone = object()  # Has no literal form, which `gin.config_str` needs.
+    gin.parse_config("CH = 7\nGenerator.ch = %CH\nGenerator.z_dim = 3")
+    gin.bind_parameter("needs.value", alone)
+    gin.get_configurable(needs)()  # Now the configuration has been used.
+    gin.finalize()
+    text, used = gin.config_str(), gin.operative_config_str()
+    assert "needs" in used
+    try:
+        with config.of_run(run.path) as found:
+            assert gin.query_parameter("CH/macro.value") == 2
+            assert (found.step, found.class_names) == (4, ["a", "b"])
+            assert (found.fps, found.bindings["d_steps"]) == (12.0, 2)
+            with pytest.raises(ValueError):
+                gin.query_parameter("needs.value")
+            if fails:
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    assert gin.config_is_locked()
+    assert (gin.config_str(), gin.operative_config_str()) == (text, used)
+    assert gin.query_parameter("needs.value") is alone
+
+
+def test_classes_without_names(run):
+    text = gin.config_str()
+    os.remove(run.classes)
+    with (
+        pytest.raises(ValueError, match=r"there is no .*classes\.json"),
+        config.of_run(run.path),
+    ):
+        pass
+    assert gin.config_str() == text

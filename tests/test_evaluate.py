@@ -161,7 +161,7 @@ def test_the_best_is_kept_wherever_its_level_comes(results):
 
 @pytest.mark.parametrize("name", sorted(PROTOCOLS - {"evaluation"}))
 def test_a_misspelt_metric_is_named_before_anything_is_measured(name):
-    from dvdgan_tf.evaluation.checks import check_best
+    from dvdgan_tf.evaluation.protocol_checks import check_best
 
     files = [str(GIN / f"{GOLDEN[name][0]}.gin"), str(GIN / f"{name}.gin")]
     config.parse(files, [])
@@ -174,7 +174,7 @@ def test_a_misspelt_metric_is_named_before_anything_is_measured(name):
 
 
 def test_the_best_needs_the_level_without_truncation():
-    from dvdgan_tf.evaluation.checks import check_best
+    from dvdgan_tf.evaluation.protocol_checks import check_best
 
     protocol = types.SimpleNamespace(
         name="tiny", truncations=(0.5,), measures=()

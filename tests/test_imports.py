@@ -29,7 +29,7 @@ SHARED = {
 ROOTS = SHARED | {"__main__", *COMMANDS}
 
 # Every room may import them; they import nothing of the project.
-EVERYWHERE = {"files", "progress_bar"}
+EVERYWHERE = {"files", "progress_bar", "runs"}
 
 # Sub-package: what else of dvdgan_tf it may import, itself included.
 ALLOWED = {
@@ -40,32 +40,33 @@ ALLOWED = {
     "preparation": {"preparation", "data", "video"},
     "regularization": {"regularization"},
     "training": {
-        "layers",
         "training",
-        "named_variables",
-        "progress_bar",
-        "video",
-    },
-    "generation": {"generation", "named_variables"},
-    "metrics": {"metrics"},
-    "features": {"features", "video"},
-    "evaluation": {"evaluation", "metrics", "generation", "video"},
-    "exporting": {
-        "exporting",
-        "config",
-        "data",
-        "evaluation",
+        "regularization",
         "generation",
         "layers",
         "named_variables",
+        "video",
     },
-    "sampling": {"sampling", "exporting", "generation", "video"},
+    "generation": {
+        "generation",
+        "data",
+        "layers",
+        "named_variables",
+        "video",
+    },
+    "metrics": {"metrics"},
+    "features": {"features", "video"},
+    "evaluation": {"evaluation", "metrics", "generation", "video"},
+    "exporting": {"exporting", "generation", "layers", "named_variables"},
+    "sampling": {"sampling", "archives", "config", "generation", "video"},
     "page": {"page", "sampling", "video"},
-    "publishing": {"publishing", "exporting", "video"},
+    "publishing": {"publishing", "archives", "exporting", "sampling", "video"},
     "plotting": {"plotting"},
     "files": set(),
+    "runs": set(),
+    "archives": set(),
     "named_variables": set(),
-    "stored_weights": {"generation", "named_variables", "sampling"},
+    "stored_weights": {"archives", "named_variables"},
 }
 
 

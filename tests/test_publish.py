@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import tarfile
 import types
@@ -101,6 +102,12 @@ def test_a_publication(command, module, tmp_path):
             assert "saved_model.pb" in archive.getnames()
     model = dvdgan_tf.load(tmp_path / "out" / "model")
     assert model.sample(count=1).shape == (1, 8, 32, 32, 3)
+    header, card = (
+        (tmp_path / "out/huggingface/README.md").read_text().split("---\n\n")
+    )
+    assert card == (tmp_path / "out/README.md").read_text()
+    assert header.startswith("---\nlicense: apache-2.0\n")
+    assert "\n- moving-digits\n" in header
 
 
 def test_no_path_of_the_machine_is_published(command, module, tmp_path):
@@ -126,11 +133,17 @@ def test_the_code_of_the_card_runs(command, module, tmp_path):
     )
     assert code == 0
     text = (tmp_path / "out" / "README.md").read_text()
+    # From the archive, as the card says.
+    lines = text.split("```sh\n")[1].split("```")[0]
+    subprocess.run(["sh", "-ec", lines], cwd=tmp_path / "out", check=True)
+    path = tmp_path / "out" / "moving-digits-3"
     code = text.split("```python\n")[1].split("```")[0]
     scope = {}
-    path = str(tmp_path / "out" / "model")
-    exec(code.replace("moving-digits-3", path), scope)
+    exec(code.replace("moving-digits-3", str(path)), scope)
     assert scope["videos"].shape == (4, 8, 32, 32, 3)
+    code = text.split("```python\n")[2].split("```")[0]
+    exec(code.replace("moving-digits-3", str(path)), scope)
+    assert scope["clips"].shape == (4, 8, 32, 32, 3)
     assert "None were measured." in text
 
 

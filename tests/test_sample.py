@@ -9,7 +9,7 @@ from PIL import Image
 
 import dvdgan_tf
 from dvdgan_tf import sample
-from dvdgan_tf.sampling.files import GRID_CLIPS, ClipWriter
+from dvdgan_tf.sampling.clip_writer import GRID_CLIPS, ClipWriter
 from dvdgan_tf.video import pictures, reading
 
 

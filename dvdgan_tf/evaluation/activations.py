@@ -114,7 +114,7 @@ def make_step(
     """The function that `measure` calls for each batch; traced once.
 
     Args:
-        videos: the method of the clips, see `clips`.
+        videos: the method of the clips, see `measured_clips`.
         network: see `features`: `preprocess`, and a call.
         strategy: a `tf.distribute.Strategy` of one process.
         num_frames: the first that many frames of each clip are shown to the
@@ -150,13 +150,13 @@ def measure(
     """Runs a network over clips, on all replicas.
 
     Args:
-        clips: see `clips`.
+        clips: see `measured_clips`.
         step: from `make_step`, with the clips' method `videos`.
-        strategy: the same as there.
+        strategy: the strategy that `make_step` was given.
         outputs: names of the network's outputs, and of those of similarity.
         batch_size: over all replicas; a multiple of their number.
         keep: see `Activations`.
-        title: of the progress bar.
+        title: text beside the progress bar.
 
     Returns:
         `Activations`.
@@ -170,7 +170,7 @@ def measure(
     with progress_bar(total=clips.num_clips, desc=title, unit="clip") as bar:
         for batch in strategy.experimental_distribute_dataset(batches):
             features, labels = tf.nest.map_structure(
-                # Of one process: no communication is needed.
+                # There is one process: no communication is needed.
                 lambda value: np.concatenate(
                     strategy.experimental_local_results(value)
                 ),

@@ -5,9 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.evaluation.clip_classifier import ClipClassifier
+from dvdgan_tf.generation import latents
 from dvdgan_tf.video.pixels import to_uint8
 
-# Of held-out clips; they do not depend on the classifier's seed.
+# Seed of the held-out clips, whatever the classifier's seed is.
 _HELD_OUT_SEED = 2**31
 # Samples at a time.
 _AT_ONCE = 50
@@ -131,9 +132,8 @@ class ClassAccuracy:
     def label_samples(self, classify):
         """Returns the classes asked for and those found, [num_samples]."""
         count = -(-self._num_samples // _AT_ONCE) * _AT_ONCE
-        z = np.random.default_rng(self._seed).standard_normal(
-            (count, self._trainer.generator.z_dim), np.float32
-        )
+        shape = (count, self._trainer.generator.z_dim)
+        z = latents.together(self._seed, shape, np.float32)
         labels = np.arange(count) % len(self.source.class_names)
         found = []
         for first in range(0, count, _AT_ONCE):

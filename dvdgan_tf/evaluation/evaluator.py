@@ -7,19 +7,19 @@ import numpy as np
 
 from dvdgan_tf.evaluation import references
 from dvdgan_tf.evaluation.activations import make_step, measure
-from dvdgan_tf.evaluation.checks import (
-    check_batches,
-    check_frames,
-    check_generator,
-)
-from dvdgan_tf.evaluation.clips import (
+from dvdgan_tf.evaluation.folder import FolderClips
+from dvdgan_tf.evaluation.measured_clips import (
     SIMILARITY,
     CopiedFrames,
     GeneratedClips,
     PredictedClips,
     RealClips,
 )
-from dvdgan_tf.evaluation.folder import FolderClips
+from dvdgan_tf.evaluation.protocol_checks import (
+    check_batches,
+    check_frames,
+    check_generator,
+)
 from dvdgan_tf.evaluation.rows import make_rows
 from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 
@@ -34,7 +34,7 @@ class Evaluator:
         dataset: factory of the real clips (see `data.pipeline`).
         generator: class or factory of G, called with (num_classes, name).
         protocol: factory of the `Protocol`.
-        num_classes: of G; the dataset's own number by default.
+        num_classes: number of classes of G; the dataset's own by default.
         class_conditional: False for a G of one class, as in training.
         cache_dir: folder of reference statistics.
 
@@ -111,7 +111,7 @@ class Evaluator:
         """Reads a checkpoint into memory.
 
         Args:
-            path: of the checkpoint.
+            path: path of the checkpoint, without an ending.
 
         Raises:
             ValueError: it is of another model, or cannot be read, or the
@@ -133,7 +133,7 @@ class Evaluator:
         """Measures a checkpoint, at one level of truncation after the other.
 
         Args:
-            path: of the checkpoint.
+            path: path of the checkpoint, without an ending.
             step: its step.
             truncations: the levels; None: all of the protocol.
 
@@ -152,11 +152,7 @@ class Evaluator:
                 self._generated(level, self.protocol.seed + repeat)
                 for repeat in range(self.protocol.repeats)
             ]
-            self._generator.standing_statistics(
-                clips[0],
-                self.protocol.standing_statistics_batch_size,
-                self.protocol.standing_statistics_batches,
-            )
+            self._take_standing_statistics(clips[0])
             if self._fake_step is None:
                 self._fake_step = self._step(clips[0])
             facts = {"checkpoint": path, "step": step, "truncation": level}
@@ -168,6 +164,13 @@ class Evaluator:
                 for n, c in enumerate(clips, start=1)
             )
             yield self._rows(real, fakes, facts)
+
+    def _take_standing_statistics(self, clips):
+        size = self.protocol.standing_statistics_batch_size
+        batches = self.protocol.standing_statistics_batches
+        self._generator.statistics.take(
+            clips.standing_inputs(size * batches), size, batches
+        )
 
     def _generated(self, level, seed):
         if self.protocol.conditioning_frames:

@@ -22,7 +22,8 @@ class Measured(NamedTuple):
 
     Attributes:
         value: float.
-        standard_error: of the estimate, by resampling clips; None if unknown.
+        standard_error: error of the estimate, by resampling clips; None if
+            unknown.
         by_class: {label: value}, or None.
         by_frame: value of each predicted frame, or None.
     """
@@ -51,7 +52,7 @@ def frechet_distance(real, fake, output="logits", ddof=1):
     Args:
         real: `Activations`.
         fake: `Activations`.
-        output: of the network.
+        output: name of the network's output.
         ddof: covariances are divided by N - ddof.
     """
     value = frechet.frechet_distance(
@@ -70,7 +71,7 @@ def extrapolated_frechet_distance(
     Args:
         real: `Activations`.
         fake: `Activations`; the features kept of it are used.
-        output: of the network.
+        output: name of the network's output.
         ddof: covariances are divided by N - ddof.
         num_points: numbers of clips on the line.
     """
@@ -94,7 +95,7 @@ def frechet_distance_by_class(real, fake, output="logits", ddof=1):
     Args:
         real: `Activations`.
         fake: `Activations`.
-        output: of the network.
+        output: name of the network's output.
         ddof: covariances are divided by N - ddof.
     """
     table = {}
@@ -124,7 +125,7 @@ def kernel_distance_of_features(real, fake, output="logits", num_blocks=10):
     Args:
         real: `Activations`.
         fake: `Activations`.
-        output: of the network.
+        output: name of the network's output.
         num_blocks: over which mean and standard error are taken.
     """
     estimate = kernel_distance.kernel_distance(
@@ -157,7 +158,7 @@ def precision_recall(real, fake, output="logits", num_neighbors=3):
     Args:
         real: `Activations`.
         fake: `Activations`.
-        output: of the network.
+        output: name of the network's output.
         num_neighbors: k.
     """
     count = min(len(real.labels), len(fake.labels))

@@ -29,7 +29,7 @@ class Protocol:
         standing_statistics_batch_size: samples in each of them; moves the
             variances, and with them all metrics.
         batch_size: clips at a time over all replicas.
-        seed: of the clips' choice; repeats take those that follow.
+        seed: seed of the choice of clips; repeats take those that follow.
         keep_features: clips whose features are kept in memory, for measures
             that need more than mean and covariance.
     """

@@ -2,8 +2,12 @@
 
 import json
 import os
+import shutil
 
 import tensorflow as tf
+
+from dvdgan_tf import files
+from dvdgan_tf.runs import RunFolder
 
 
 class Results:
@@ -17,7 +21,8 @@ class Results:
 
     def __init__(self, workdir):
         self.workdir = workdir
-        self.path = os.path.join(workdir, "evaluations.jsonl")
+        self._folder = RunFolder(workdir)
+        self.path = self._folder.evaluations
         self._writer = None
 
     def rows(self):
@@ -50,10 +55,10 @@ class Results:
         line = {"step": step} | {
             name: float(f"{value:.6g}") for name, value in at_step.items()
         }
-        _append(os.path.join(self.workdir, "metrics.jsonl"), [line])
+        _append(self._folder.metrics, [line])
         if self._writer is None:
             # TensorBoard reads one growing file in a folder.
-            folder = os.path.join(self.workdir, "evaluation")
+            folder = self._folder.evaluation_events
             self._writer = tf.summary.create_file_writer(folder)
         with self._writer.as_default(step):
             for name, value in at_step.items():
@@ -90,27 +95,32 @@ class Results:
         best = rows[-1]
         if any(sign * row["value"] < sign * best["value"] for row in rows):
             return None
-        folder = os.path.join(self.workdir, "best", metric.replace("/", "_"))
-        new = f"{folder}.new"
-        if os.path.isdir(new):
-            tf.io.gfile.rmtree(new)
-        os.makedirs(new)
-        name = os.path.basename(best["checkpoint"])
-        for path in tf.io.gfile.glob(f"{best['checkpoint']}.*"):
-            tf.io.gfile.copy(path, os.path.join(new, os.path.basename(path)))
-        if not os.path.exists(os.path.join(new, f"{name}.index")):
+        folder = self._folder.best(metric)
+        try:
+            with files.new_folder(folder, overwrite=True) as new:
+                _copy_checkpoint(best["checkpoint"], new)
+                files.write_json(os.path.join(new, "result.json"), best, 2)
+        except FileNotFoundError:
             # Training has deleted it meanwhile; the old copy stays.
-            tf.io.gfile.rmtree(new)
             return None
-        with open(os.path.join(new, "result.json"), "w") as file:
-            json.dump(best, file, indent=2)
-        # So that `tf.train.latest_checkpoint` finds it.
-        with open(os.path.join(new, "checkpoint"), "w") as file:
-            file.write(f'model_checkpoint_path: "{name}"\n')
-        if os.path.isdir(folder):
-            tf.io.gfile.rmtree(folder)
-        os.replace(new, folder)
         return folder
+
+
+def _copy_checkpoint(path, folder):
+    """Copies a checkpoint into a new folder, where TensorFlow finds it.
+
+    Raises:
+        FileNotFoundError: it is no longer there.
+    """
+    os.makedirs(folder)
+    for part in tf.io.gfile.glob(f"{path}.*"):
+        shutil.copy(part, folder)
+    name = os.path.basename(path)
+    if not os.path.exists(os.path.join(folder, f"{name}.index")):
+        raise FileNotFoundError(f"The checkpoint {path} was deleted.")
+    # What `tf.train.latest_checkpoint` reads.
+    text = f'model_checkpoint_path: "{name}"\n'
+    files.write_text(os.path.join(folder, "checkpoint"), text)
 
 
 def _append(path, rows):

@@ -3,7 +3,10 @@
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.exporting.input_checks import checked
+from dvdgan_tf import named_variables
+from dvdgan_tf.generation.input_checks import checked
+from dvdgan_tf.layers.spectral_norm import spectral_weights
+from dvdgan_tf.runs import RunConfig
 
 
 class DiscriminatorModule(tf.Module):
@@ -83,3 +86,29 @@ class DiscriminatorModule(tf.Module):
     def concrete(self):
         """`__call__` for any batch size."""
         return self.__call__.get_concrete_function(dict(self._specs))
+
+
+def of_run(run: RunConfig) -> DiscriminatorModule:
+    """Makes a module of both discriminators of a run.
+
+    Args:
+        run: what `config.of_run` yields, inside of its context.
+
+    Raises:
+        ValueError: the checkpoint does not fit.
+    """
+    count = len(run.class_names)
+    d_spatial = run.bindings["spatial_discriminator"](num_classes=count)
+    d_temporal = run.bindings["temporal_discriminator"](num_classes=count)
+    for network in (d_spatial, d_temporal):
+        network.build()
+        variables = {v.path: v for v in network.variables}
+        checkpoint = named_variables.checkpoint_of(variables)
+        named_variables.restore(
+            checkpoint, variables, run.checkpoint, all_of_it=False
+        )
+        for weight in spectral_weights(network):
+            # As in training: u is that of the last step.
+            weight.fold(power_iterations=0)
+    generator = run.bindings["generator"](num_classes=count)
+    return DiscriminatorModule(d_spatial, d_temporal, generator)

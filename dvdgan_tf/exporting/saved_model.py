@@ -1,10 +1,8 @@
 """Writes modules as a SavedModel: signatures, assets, archive."""
 
-import gzip
 import json
 import os
 import shutil
-import tarfile
 
 import tensorflow as tf
 
@@ -77,29 +75,3 @@ def _reusable(module):
     root.trainable_variables = list(module.trainable_variables)
     root.regularization_losses = []
     return root
-
-
-def write_archive(folder, path):
-    """Packs a SavedModel's folder as tfhub.dev has them, .tar.gz.
-
-    Args:
-        folder: of the SavedModel.
-        path: file to write; replaced.
-    """
-    with (
-        files.replacing(path) as temporary,
-        open(temporary, "wb") as file,
-        # Its header would hold the time and the temporary name.
-        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as archive,
-    ):
-        for name in sorted(os.listdir(folder)):
-            archive.add(os.path.join(folder, name), name, filter=_nobody)
-
-
-def _nobody(entry):
-    """The same archive whoever makes it, and no name of a user in it."""
-    entry.uid = entry.gid = entry.mtime = 0
-    entry.uname = entry.gname = ""
-    entry.mode = 0o755 if entry.isdir() else 0o644
-    return entry

@@ -22,7 +22,7 @@ def write(module, folder, metadata, batch_size):
     Args:
         module: `GeneratorModule`.
         folder: to make; must not exist.
-        metadata: of the module, part of sampler.json.
+        metadata: what the module says of itself; part of sampler.json.
         batch_size: videos per call.
 
     Raises:

@@ -7,7 +7,7 @@ def num_passes(num_frames, conditioning_frames, generated_frames):
     """How often `roll_out` predicts.
 
     Args:
-        num_frames: of the whole clip, above `conditioning_frames`.
+        num_frames: frames of the whole clip, more than `conditioning_frames`.
         conditioning_frames: C.
         generated_frames: T - C, of one pass.
     """

@@ -11,7 +11,7 @@ class TruncationStatistics(tf.Module):
     modules do.
 
     Args:
-        levels: of truncation, above 0 and at most 1, all different.
+        levels: levels of truncation, above 0 and at most 1, all different.
         sets: for each level {name: float32 array}; names and shapes of all
             are the same.
 
@@ -68,7 +68,7 @@ class TruncationStatistics(tf.Module):
         }
 
     def _weights(self, truncation):
-        """Of each level, [levels]: the hat functions of interpolation."""
+        """The weight of each level, [levels]: the hat functions."""
         levels = tf.constant(self.levels)
         count = len(self.levels)
         if count == 1:

@@ -1,4 +1,4 @@
-"""From what a browser sends to what the page shows; no gradio here."""
+"""Makes what the page shows of what a browser sends; no gradio here."""
 
 import os
 import time
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from dvdgan_tf.page import clips, recipe, settings
 from dvdgan_tf.sampling.conditions import first_frames
+from dvdgan_tf.sampling.model import Model
 
 _NO_COMMAND = "# The command line cannot say this; Python can."
 
@@ -14,11 +15,11 @@ class Answer(NamedTuple):
     """What the page shows.
 
     Attributes:
-        figures: HTML.
+        figures: HTML of the clips.
         summary: a sentence: what was made, and how long it took.
         archive: path of a ZIP archive of the clips.
         command: command line that writes the same clips.
-        python: code that makes them.
+        python: Python code that makes the same clips.
     """
 
     figures: str
@@ -33,19 +34,25 @@ class Answers:
 
     Args:
         model: `Model`.
-        source: `recipe.Source` of the model.
-        limits: `settings.Limits`.
-        folder: for archives.
+        source: what the model was loaded from.
+        limits: what one request may ask for.
+        folder: folder that archives are written to.
     """
 
-    def __init__(self, model, source, limits, folder):
+    def __init__(
+        self,
+        model: Model,
+        source: recipe.Source,
+        limits: settings.Limits,
+        folder: str,
+    ) -> None:
         self.model = model
         self.limits = limits
         self._source = source
         self._folder = folder
 
-    def defaults(self):
-        """The settings that the page starts with."""
+    def defaults(self) -> settings.Settings:
+        """Returns the settings that the page starts with."""
         facts = self.model.facts
         given = facts["conditioning_frames"]
         # Each class, where that is not too many.
@@ -56,18 +63,16 @@ class Answers:
             num_frames=facts["num_frames"] if given else None,
         )
 
-    def to(self, values, video=None):
+    def to(self, values: dict, video: str | None = None) -> Answer:
         """Answers a request.
 
         Args:
             values: see `settings.checked`.
             video: path of an uploaded video, for prediction.
 
-        Returns:
-            `Answer`
-
         Raises:
             ValueError: a sentence for the visitor.
+            CannotReadError: a sentence, too; this machine is at fault.
         """
         chosen = settings.checked(self.model, self.limits, values)
         facts = self.model.facts

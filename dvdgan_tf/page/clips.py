@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from dvdgan_tf.sampling.files import ClipWriter
+from dvdgan_tf.sampling.clip_writer import ClipWriter
 from dvdgan_tf.video import prediction_views, writing
 
 

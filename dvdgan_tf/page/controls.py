@@ -2,23 +2,26 @@
 
 import gradio as gr
 
-from dvdgan_tf.page.settings import MAX_SEED
+from dvdgan_tf.page.settings import MAX_SEED, Limits, Settings
+from dvdgan_tf.sampling.model import Model
 
-# As --interpolate of the command line.
+# What the page says, and --interpolate of the command line.
 _INTERPOLATIONS = [
-    ("none", "none"),
-    ("z and class", "latent"),
-    ("class", "class"),
+    ("no", "none"),
+    ("into another clip", "latent"),
+    ("into another class", "class"),
 ]
 
 
-def controls_of(model, limits, defaults):
-    """The controls, top down.
+def controls_of(
+    model: Model, limits: Limits, defaults: Settings
+) -> tuple[gr.File | None, dict[str, gr.components.Component]]:
+    """Makes the controls, top down.
 
     Args:
-        model: `Model`.
-        limits: `Limits`.
-        defaults: `Settings` to begin with.
+        model: what the visitor samples from.
+        limits: what one request may ask for.
+        defaults: settings to begin with.
 
     Returns:
         The component of a video to continue, or None in synthesis; and
@@ -26,13 +29,19 @@ def controls_of(model, limits, defaults):
     """
     facts, names = model.facts, model.class_names
     given = facts["conditioning_frames"]
-    video = gr.File(label="Video to continue") if given else None
+    video = (
+        gr.File(label="Video to continue", elem_id="video") if given else None
+    )
     classes = gr.Dropdown(
         names,
         value=None if given else [],
         multiselect=not given,
         label="Class" if given else "Classes",
-        info=f"None chosen: {names[0] if given else 'all of them'}.",
+        info=(
+            f"What the video shows; {names[0]!r} if you choose none."
+            if given
+            else "What the clips show; all classes in turn if you choose none."
+        ),
         visible=len(names) > 1,
         elem_id="classes",
     )
@@ -40,14 +49,19 @@ def controls_of(model, limits, defaults):
     seed = gr.Number(
         defaults.seed,
         label="Seed",
-        info="The same seed and settings, the same clips.",
+        info="The same number makes the same clips again.",
         precision=0,
         minimum=0,
         maximum=MAX_SEED,
         elem_id="seed",
     )
     count = gr.Slider(
-        1, limits.clips, defaults.count, step=1, label="Clips", elem_id="count"
+        1,
+        limits.clips,
+        defaults.count,
+        step=1,
+        label="How many clips",
+        elem_id="count",
     )
     controls = dict(
         classes=classes, truncation=truncation, seed=seed, count=count
@@ -58,16 +72,16 @@ def controls_of(model, limits, defaults):
             limits.frames,
             defaults.num_frames,
             step=1,
-            label="Frames",
-            info="Of a clip, with those given.",
+            label="Frames of each clip",
+            info=f"With the {given} that your video gives.",
             elem_id="num_frames",
         )
     else:
         controls["interpolate"] = gr.Radio(
             _INTERPOLATIONS,
             value="none",
-            label="Interpolation",
-            info="From one class to another, or to another z.",
+            label="Change step by step (interpolation)",
+            info="Each clip is a step on the way from the first to the last.",
             elem_id="interpolate",
         )
     return video, controls
@@ -78,8 +92,8 @@ def _truncation(levels):
     if low == high:
         return gr.Number(
             high,
-            label="Truncation",
-            info="The only level that this model was exported for.",
+            label="Variety (truncation)",
+            info="This model has only this one.",
             interactive=False,
             elem_id="truncation",
         )
@@ -88,7 +102,7 @@ def _truncation(levels):
         high,
         high,
         step=0.01,
-        label="Truncation",
-        info="Below 1: likelier, less varied.",
+        label="Variety (truncation)",
+        info="Lower: cleaner clips, but more alike.",
         elem_id="truncation",
     )

@@ -1,4 +1,4 @@
-"""How the page looks: controls on the left, clips on the right."""
+"""What is where on the page: controls on the left, clips on the right."""
 
 import dataclasses
 import html
@@ -6,48 +6,31 @@ import logging
 
 import gradio as gr
 
+from dvdgan_tf.page.answer import Answers
 from dvdgan_tf.page.controls import controls_of
-
-CSS = """
-.clips {
-    display: grid;
-    grid-template-columns: repeat(auto-fill, minmax(140px, 1fr));
-    gap: 12px;
-}
-.clips figure { margin: 0; max-width: 384px; }
-.clips img {
-    width: 100%;
-    margin: 0;
-    border-radius: 4px;
-    background: black;
-    image-rendering: pixelated;
-}
-.refused {
-    padding: 8px 12px;
-    border-left: 4px solid #dc2626;
-    background: #dc26261a;
-}
-.clips figcaption {
-    font-size: 14px;
-    text-align: center;
-    overflow-wrap: anywhere;
-}
-"""
+from dvdgan_tf.video.reading import CannotReadError
 
 # In the browser: the server is not asked for a number.
 _DRAW_SEED = f"() => Math.floor(Math.random() * {2**31})"
 
+# On a phone the clips are below the controls, out of sight.
+_SHOW_CLIPS = """() => {
+    const answer = document.getElementById("summary");
+    const top = answer.getBoundingClientRect().top;
+    if (top < 0 || top > 0.6 * window.innerHeight) answer.scrollIntoView();
+}"""
 
-def build(answers, name, max_queue):
-    """The page.
+
+def build(answers: Answers, name: str, max_queue: int) -> gr.Blocks:
+    """Builds the page.
 
     Args:
-        answers: `answer.Answers`.
-        name: of the model.
-        max_queue: requests that may wait; one is worked on.
+        answers: what answers requests.
+        name: name of the model, for the heading.
+        max_queue: number of requests that may wait; one is worked on.
 
     Returns:
-        `gradio.Blocks`, to be launched with `CSS`.
+        `gradio.Blocks`, to be launched with the theme and `CSS` of `look`.
     """
     model, defaults = answers.model, answers.defaults()
     given = model.facts["conditioning_frames"]
@@ -60,14 +43,17 @@ def build(answers, name, max_queue):
     ) as blocks:
         gr.Markdown(_heading(name, model.facts))
         with gr.Row(equal_height=False):
-            with gr.Column(scale=1, min_width=360):
+            with gr.Column(scale=1, min_width=320, elem_classes="controls"):
                 video, controls = controls_of(model, answers.limits, defaults)
                 with gr.Row():
                     go = gr.Button(
-                        "Sample", variant="primary", min_width=120, elem_id="go"
+                        "Continue" if given else "Make clips",
+                        variant="primary",
+                        min_width=120,
+                        elem_id="go",
                     )
                     again = gr.Button(
-                        "New seed", min_width=120, elem_id="another"
+                        "Make others", min_width=120, elem_id="another"
                     )
             with gr.Column(scale=3, min_width=320):
                 outputs = _outputs(None if given else _first(answers, defaults))
@@ -81,14 +67,13 @@ def build(answers, name, max_queue):
             concurrency_limit=1,
             api_visibility="private",
         )
-        gr.on([go.click, controls["seed"].submit], **event)
-        again.click(
-            None,
-            None,
-            controls["seed"],
-            js=_DRAW_SEED,
-            api_visibility="private",
-        ).then(**event)
+        script = dict(fn=None, api_visibility="private")
+        gr.on([go.click, controls["seed"].submit], **event).then(
+            js=_SHOW_CLIPS, **script
+        )
+        again.click(outputs=controls["seed"], js=_DRAW_SEED, **script).then(
+            **event
+        ).then(js=_SHOW_CLIPS, **script)
     blocks.queue(max_size=max_queue, api_open=False)
     return blocks
 
@@ -96,18 +81,22 @@ def build(answers, name, max_queue):
 def _heading(name, facts):
     given = facts["conditioning_frames"]
     classes = facts["num_classes"]
+    size = f"{facts['resolution']} x {facts['resolution']} pixels"
+    what = f"{facts['num_frames']} frames of {size}"
+    if given:
+        what += f", of which your video gives the first {given}"
+        todo = "Choose a video, then press **Continue**."
+    else:
+        todo = "Press **Make clips** for videos that nobody has filmed."
+    kinds = "1 class" if classes == 1 else f"{classes:,} classes"
     return (
-        f"## {facts['model']}\n"
-        f"`{name}`, step {facts['step']:,}: {classes:,} "
-        f"{'class' if classes == 1 else 'classes'}, "
-        f"{facts['num_frames']} frames of "
-        f"{facts['resolution']} x {facts['resolution']} pixels"
-        + (f", of which {given} are given." if given else ".")
+        f"# {facts['model']}\n{todo}\n\n"
+        f"Model `{name}`, training step {facts['step']:,}: {kinds}; {what}."
     )
 
 
 def _outputs(first):
-    """The components that show an `Answer`, in the order of its attributes."""
+    """Makes the components that show an `Answer`, in its attributes' order."""
     empty = first is None
     with gr.Row(equal_height=True):
         with gr.Column(scale=3):
@@ -115,14 +104,16 @@ def _outputs(first):
                 "" if empty else _said(first.summary), elem_id="summary"
             )
         archive = gr.DownloadButton(
-            "Download MP4 and npz",
+            "Download these clips",
             None if empty else first.archive,
             size="sm",
             min_width=180,
             elem_id="download",
         )
     figures = gr.HTML("" if empty else first.figures, elem_id="clips")
-    with gr.Accordion("The same clips without this page", open=False):
+    with gr.Accordion(
+        "Make the same clips without this page", open=False, elem_id="recipe"
+    ):
         command = gr.Code(
             None if empty else first.command,
             language="shell",
@@ -141,12 +132,12 @@ def _outputs(first):
 
 
 def _first(answers, defaults):
-    """Shown to who opens the page; the model is warm then, too."""
+    """Makes what a visitor sees first; the model is warm then, too."""
     return answers.to(dataclasses.asdict(defaults))
 
 
 def _handler(answers, names, takes_video):
-    """The function that gradio calls with the values of the controls."""
+    """Makes the function that gradio calls with the controls' values."""
 
     def answer(*values):
         video, values = (
@@ -157,7 +148,7 @@ def _handler(answers, names, takes_video):
             path = video.get("path") if isinstance(video, dict) else None
             made = answers.to(values, path)
             return made.figures, _said(made.summary), *made[2:]
-        except ValueError as error:
+        except (ValueError, CannotReadError) as error:
             sentence = str(error)
         except Exception as error:  # TensorFlow's, such as out of memory.
             logging.getLogger(__name__).exception("A request failed.")

@@ -2,11 +2,10 @@
 
 import socket
 
-import gradio as gr
 from starlette.middleware import Middleware
 
+from dvdgan_tf.page import look
 from dvdgan_tf.page.gate import Gate
-from dvdgan_tf.page.layout import CSS
 
 
 def free_port(host, port):
@@ -57,12 +56,8 @@ def serve(blocks, host, port, max_upload_bytes):
         app_kwargs={
             "middleware": [Middleware(Gate, max_upload_bytes=max_upload_bytes)]
         },
-        # The system's fonts: those of themes may come from elsewhere.
-        theme=gr.themes.Default(
-            font=["system-ui", "sans-serif"],
-            font_mono=["ui-monospace", "monospace"],
-        ),
-        css=CSS,
+        theme=look.theme(),
+        css=look.CSS,
         footer_links=[],
         max_file_size=max_upload_bytes or None,
         state_session_capacity=100,

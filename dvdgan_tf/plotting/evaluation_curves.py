@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 
+from dvdgan_tf.runs import RunFolder
+
 INCEPTION_SCORE = "inception_score"
 FRECHET_DISTANCE = "frechet_distance"
 
@@ -21,7 +23,7 @@ def read(workdir: str) -> list[dict]:
     Returns:
         List of dicts, oldest first; see `dvdgan_tf.evaluation.evaluator`.
     """
-    path = os.path.join(os.path.expanduser(workdir), "evaluations.jsonl")
+    path = RunFolder(os.path.expanduser(workdir)).evaluations
     if not os.path.isfile(path):
         return []
     rows, damaged, without_step = [], 0, 0

@@ -6,30 +6,40 @@ import shutil
 
 import numpy as np
 
-from dvdgan_tf import files
+from dvdgan_tf import archives, files
 from dvdgan_tf.exporting.public_config import without_paths
-from dvdgan_tf.exporting.saved_model import write_archive
+from dvdgan_tf.publishing.card import Card
+from dvdgan_tf.publishing.huggingface import with_header
 from dvdgan_tf.publishing.pages import hub_page, model_card
+from dvdgan_tf.sampling.model import Model
 from dvdgan_tf.video import pictures, writing
 
 _CLIPS = 16
 _CONFIG = "operative_config.gin"
 
 
-def make(folder, module, model, card, rows, frames=None):
+def make(
+    folder: str,
+    module: str,
+    model: Model,
+    card: Card,
+    rows: list[dict],
+    frames: np.ndarray | None = None,
+) -> None:
     """Makes the folder of a publication.
 
         model/                        the SavedModel, the card as README.md
         NAME-VERSION.tar.gz           TF-Hub's archive of the SavedModel
         README.md, preview.gif        the card and what it shows
+        huggingface/README.md         the card with Hugging Face's header
         assets/docs/PUBLISHER/models/NAME/VERSION.md   tfhub.dev's page
 
     Args:
-        folder: to make; must not exist.
+        folder: folder to make; it must not exist.
         module: folder of the SavedModel.
-        model: `sampling.model.Model` of it.
-        card: `Card`.
-        rows: results of this model.
+        model: the same module, loaded.
+        card: what the author says of the model.
+        rows: results of `evaluations.jsonl` that are of this model.
         frames: uint8 [C, H, W, 3], continued in the preview of a module for
             prediction.
 
@@ -37,7 +47,7 @@ def make(folder, module, model, card, rows, frames=None):
         FileExistsError: there is something at `folder`.
         ValueError: the module lacks an asset, or needs `frames`.
     """
-    # Modules of older versions have paths in it.
+    # Modules of older versions have paths of their machine in it.
     config = without_paths(_asset(module, _CONFIG))
     facts = json.loads(_asset(module, "module.json"))
     text = model_card(card, facts, model.class_names, config, rows)
@@ -48,13 +58,17 @@ def make(folder, module, model, card, rows, frames=None):
         with open(os.path.join(target, "assets", _CONFIG), "w") as file:
             file.write(config)
         archive = f"{card.name}-{card.version}.tar.gz"
-        write_archive(target, os.path.join(temporary, archive))
+        archives.pack(target, os.path.join(temporary, archive))
         page = os.path.join(
             temporary, "assets", "docs", card.publisher, "models", card.name
         )
         os.makedirs(page)
         with open(os.path.join(page, f"{card.version}.md"), "w") as file:
             file.write(hub_page(card, facts))
+        hugging_face = os.path.join(temporary, "huggingface")
+        os.makedirs(hugging_face)
+        with open(os.path.join(hugging_face, "README.md"), "w") as file:
+            file.write(with_header(text, card))
         for place in (temporary, target):
             with open(os.path.join(place, "README.md"), "w") as file:
                 file.write(text)
@@ -88,12 +102,12 @@ def _asset(module, name):
         ) from error
 
 
-def copy(folder, destination):
+def copy(folder: str, destination: str) -> None:
     """Copies a publication to a folder or bucket that TensorFlow can write.
 
     Args:
-        folder: of the publication.
-        destination: a path or URL of `tf.io.gfile`; must not exist.
+        folder: folder of the publication.
+        destination: path or URL of `tf.io.gfile`; it must not exist.
 
     Raises:
         FileExistsError: there is something at the destination.

@@ -37,14 +37,11 @@ class Card(NamedTuple):
     contact: str
 
 
-def read_card(path):
+def read_card(path: str) -> Card:
     """Reads and checks a card.
 
     Args:
-        path: of the TOML file.
-
-    Returns:
-        `Card`
+        path: TOML file.
 
     Raises:
         FileNotFoundError: there is no such file.

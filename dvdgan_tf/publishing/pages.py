@@ -1,96 +1,93 @@
 """The model card, and the page in tfhub.dev's Markdown format."""
 
-_USE = """\
-```python
-import tensorflow as tf
-import tensorflow_hub as hub
+from collections.abc import Sequence
+from typing import Any
 
-module = hub.load("{path}")
+from dvdgan_tf.publishing.card import Card
+from dvdgan_tf.publishing.markdown import escaped, fenced, metrics_table
+
+_BIBTEX = """\
+@misc{clark2019adversarial,
+  title = {Adversarial Video Generation on Complex Datasets},
+  author = {Aidan Clark and Jeff Donahue and Karen Simonyan},
+  year = {2019},
+  eprint = {1907.06571},
+  archivePrefix = {arXiv},
+  primaryClass = {cs.CV},
+  note = {Version 2},
+}
+"""
+
+_CALL = """\
 truncation = {level:g}
 videos = module(dict(
     z=truncation * tf.random.normal([4, {z_dim}]),
     y=tf.one_hot({ids}, {num_classes}),
     truncation=tf.constant(truncation),{frames}
 ))  # [4, {generated}, {resolution}, {resolution}, 3] in [-1, 1]
-```
 """
 
+_INPUTS = (
+    "`z` is standard normal times the truncation; `y` are one-hot or soft "
+    "labels, or ids in the signature `ids`; `module.class_names()` has the "
+    "names of the classes, as JSON."
+)
 
-def model_card(card, facts, class_names, config, rows):
-    """The model card, Markdown.
+# Names of classes in the card; a dataset may have hundreds.
+_SHOWN_CLASSES = 20
+
+
+def model_card(
+    card: Card,
+    facts: dict[str, Any],
+    class_names: Sequence[str],
+    config: str,
+    rows: list[dict],
+) -> str:
+    """Writes the model card.
 
     Args:
-        card: `Card`.
+        card: what the author says of the model.
         facts: what the module says of itself.
-        class_names: of the module.
-        config: the run's gin configuration, a text.
+        class_names: names of the module's classes; they may have come with
+            a dataset of strangers, and are escaped.
+        config: gin configuration of the run.
         rows: results of `evaluations.jsonl` that are of this model.
 
     Returns:
-        Text.
+        Markdown.
     """
-    names = ", ".join(class_names[:20])
-    if len(class_names) > 20:
-        names += f" and {len(class_names) - 20} more"
-    return "\n".join(
-        [
-            f"# {card.name}",
-            "",
-            card.summary,
-            "",
-            "![Samples](preview.gif)",
-            "",
-            "## Model",
-            "",
-            f"{facts['model']} (Clark, Donahue, Simonyan, arXiv 1907.06571 "
-            f"v2), made with dvdgan_tf: {facts['num_frames']} frames of "
-            f"{facts['resolution']}x{facts['resolution']} pixels, of which "
-            f"{facts['conditioning_frames']} are given; "
-            f"{facts['parameters']:,} parameters; averaged weights of step "
-            f"{facts['step']:,}.",
-            "",
-            f"Classes: {names}.",
-            "",
-            "Levels of truncation with statistics of their own: "
-            f"{', '.join(f'{x:g}' for x in facts['truncation_levels'])}.",
-            "",
-            "## Use",
-            "",
-            usage(facts, f"{card.name}-{card.version}"),
-            "## Data",
-            "",
-            card.data,
-            "",
-            f"Licence of the data: {card.data_license}",
-            "",
-            "## Metrics",
-            "",
-            metrics_table(rows),
-            "",
-            "## Limits",
-            "",
-            card.limits,
-            "",
-            "## Licence and contact",
-            "",
-            f"Weights: {card.license}. Contact: {card.contact}",
-            "",
-            "## Training configuration",
-            "",
-            "```",
-            config.strip(),
-            "```",
-            "",
-        ]
-    )
+    sections = [
+        f"# {card.name}\n\n{card.summary}\n\n![Samples](preview.gif)",
+        f"## Use\n\n{_use(card, facts)}",
+        f"## Model\n\n{_model(facts, class_names)}",
+        f"## Data\n\n{card.data}\n\nLicence of the data: {card.data_license}",
+        f"## Metrics\n\n{metrics_table(rows)}",
+        f"## Limits\n\n{card.limits}",
+        "## Licence and contact\n\n"
+        f"Weights: {card.license}. Contact: {card.contact}",
+        "## Citation\n\nThe model is an implementation of this paper; cite it "
+        f"if you use the weights.\n\n{fenced(_BIBTEX, 'bibtex')}",
+        f"## Training configuration\n\n{fenced(config)}",
+    ]
+    return "\n\n".join(sections) + "\n"
 
 
-def hub_page(card, facts):
-    """The page of this version in tfhub.dev's format, Markdown."""
+def hub_page(card: Card, facts: dict[str, Any]) -> str:
+    """Writes the page of this version in tfhub.dev's Markdown format.
+
+    Args:
+        card: what the author says of the model.
+        facts: what the module says of itself.
+    """
     size = f"{facts['resolution']}x{facts['resolution']}"
     given = facts["conditioning_frames"]
     task = f"continues {given} frames" if given else "generates clips"
     url = f"https://tfhub.dev/{card.publisher}/{card.name}/{card.version}"
+    load = (
+        "import tensorflow as tf\nimport tensorflow_hub as hub\n\n"
+        f'module = hub.load("{url}")\n'
+    )
     return "\n".join(
         [
             f"# Module {card.publisher}/{card.name}/{card.version}",
@@ -116,10 +113,9 @@ def hub_page(card, facts):
             "",
             "## Example use",
             "",
-            usage(facts, url),
-            "`z` is standard normal times the truncation; `y` are one-hot or "
-            "soft labels, or ids in the signature `ids`; "
-            "`module.class_names()` has the names of the classes.",
+            fenced(load + _call(facts), "python"),
+            "",
+            _INPUTS,
             "",
             "## References",
             "",
@@ -134,12 +130,67 @@ def hub_page(card, facts):
     )
 
 
-def usage(facts, path):
-    """Code that samples the module at a path."""
+def _model(facts, class_names):
+    """The paragraphs that say what the model is."""
+    given = facts["conditioning_frames"]
+    shown = [escaped(name) for name in class_names[:_SHOWN_CLASSES]]
+    more = len(class_names) - len(shown)
+    names = ", ".join(shown) + (f" and {more} more" if more else "")
+    levels = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
+    task = (
+        f"It continues a video: of {facts['num_frames']} frames, the first "
+        f"{given} are given."
+        if given
+        else f"It makes clips of {facts['num_frames']} frames."
+    )
+    return (
+        f"A {facts['model']} (Clark, Donahue, Simonyan, "
+        "[arXiv 1907.06571](https://arxiv.org/abs/1907.06571) v2), made with "
+        f"dvdgan_tf. {task} Frames have {facts['resolution']}x"
+        f"{facts['resolution']} pixels. The generator has "
+        f"{facts['parameters']:,} parameters; these are the averaged weights "
+        f"of training step {facts['step']:,}.\n\n"
+        f"{len(class_names):,} class{'es' if len(class_names) > 1 else ''}: "
+        f"{names}.\n\n"
+        f"Levels of truncation with batch norm statistics of their own: "
+        f"{levels}."
+    )
+
+
+def _use(card, facts):
+    """How to unpack the archive, and two ways to sample from it."""
+    folder = f"{card.name}-{card.version}"
+    unpack = f"mkdir {folder}\ntar -xzf {folder}.tar.gz -C {folder}"
+    load = (
+        f'import tensorflow as tf\n\nmodule = tf.saved_model.load("{folder}")\n'
+    )
+    if facts["conditioning_frames"]:
+        sample = "clips = model.predict(frames)"
+    else:
+        sample = "clips = model.sample(count=4, seed=0)"
+    ours = (
+        f"import dvdgan_tf\n\n"
+        f'model = dvdgan_tf.load("{folder}")\n'
+        f"{sample}  # uint8 [count, frames, height, width, 3]\n"
+    )
+    return "\n\n".join(
+        [
+            "Unpack the archive (the folder `model` holds the same files):",
+            fenced(unpack, "sh"),
+            "TensorFlow alone can load it:",
+            fenced(load + _call(facts), "python"),
+            _INPUTS,
+            "With dvdgan_tf installed it is shorter:",
+            fenced(ours, "python"),
+        ]
+    )
+
+
+def _call(facts):
+    """Code that samples a `module`."""
     given = facts["conditioning_frames"]
     levels = facts["truncation_levels"]
-    return _USE.format(
-        path=path,
+    return _CALL.format(
         level=levels[len(levels) // 2],
         z_dim=facts["z_dim"],
         ids=[i % facts["num_classes"] for i in range(4)],
@@ -152,27 +203,3 @@ def usage(facts, path):
             else ""
         ),
     )
-
-
-def metrics_table(rows):
-    """A table of results with the protocol of each."""
-    if not rows:
-        return "None were measured."
-    lines = [
-        "| metric | value | truncation | clips | real clips | data | network |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        error = row.get("standard_error")
-        value = f"{row['value']:.4g}" + (f" ± {error:.2g}" if error else "")
-        cells = (
-            row["metric"],
-            value,
-            f"{row['truncation']:g}",
-            row.get("clips", ""),
-            row.get("real_clips", ""),
-            f"{row.get('dataset', '')}, {row.get('split', '')}",
-            row.get("network", ""),
-        )
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)

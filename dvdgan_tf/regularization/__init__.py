@@ -1,1 +1,5 @@
-"""What keeps D from learning a small training set by heart."""
+"""What keeps D from memorising a small training set.
+
+A new regulariser of D is a file here, and a line in a gin file; see
+`regularizer.Regularizer`.
+"""

@@ -4,12 +4,16 @@ Source: Karras et al. 2020, arXiv 2006.06676, the heuristic
 r_t = E[sign D(real)]. Not in DVD-GAN.
 """
 
+from collections.abc import Mapping, Sequence
+
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.regularization.regularizer import Regularizer, Scored
+
 
 @gin.register
-class AdaptiveStrength:
+class AdaptiveStrength(Regularizer):
     """The probabilities p of augmentation, one for D_S and one for D_T.
 
     After every `interval` updates of D each p moves by
@@ -19,10 +23,12 @@ class AdaptiveStrength:
     and stays in [0, 1]; r_t is the mean of sign D(real) over these updates,
     where D(real) is the score summed over frames.
 
-    To be constructed inside `strategy.scope()`.
+    It is bound as `DiffAugment.adaptive`, and constructed inside
+    `strategy.scope()`.
 
     Args:
-        target: of r_t, between -1 and 1: p rises while r_t is above it.
+        target: where r_t is to stay, between -1 and 1; p rises while r_t is
+            above it.
         interval: updates of D from one adjustment to the next, at least 1.
         examples_to_full: real clips that D sees while p goes from 0 to 1
             without turning back.
@@ -37,8 +43,14 @@ class AdaptiveStrength:
         ValueError: an argument is outside its range.
     """
 
+    metrics = ("sign/spatial_real", "sign/temporal_real")
+
     def __init__(
-        self, target=0.6, interval=4, examples_to_full=500_000, initial=0.0
+        self,
+        target: float = 0.6,
+        interval: int = 4,
+        examples_to_full: int = 500_000,
+        initial: float = 0.0,
     ):
         _check("target", target, -1.0 < target < 1.0, "between -1 and 1")
         _check("interval", interval, interval >= 1, "at least 1")
@@ -57,7 +69,7 @@ class AdaptiveStrength:
         self.count = _state("count", tf.zeros([], tf.int64))
 
     @property
-    def variables(self):
+    def variables(self) -> dict[str, tf.Variable]:
         """All state, by unique name: {name: variable}."""
         return {
             "adaptive_strength/probability": self.probability,
@@ -65,10 +77,23 @@ class AdaptiveStrength:
             "adaptive_strength/count": self.count,
         }
 
-    def update(self, signs, batch_size):
+    def statistics(
+        self, scored: Sequence[Scored], batch_size: int
+    ) -> list[tf.Tensor]:
+        """Computes r_t of D_S and of D_T; see `Regularizer`."""
+        return [tf.reduce_sum(tf.sign(d.real)) / batch_size for d in scored]
+
+    def observe(
+        self, metrics: Mapping[str, tf.Tensor], batch_size: int
+    ) -> None:
+        """Counts an update of D, whose r_t are among its metrics."""
+        signs = tf.stack([metrics[name] for name in self.metrics])
+        self.update(signs, batch_size)
+
+    def update(self, signs: tf.Tensor, batch_size: int) -> None:
         """Counts an update of D; adjusts p if it is due.
 
-        To be called in cross-replica context, in graph code or eagerly.
+        It is called in cross-replica context, in graph code or eagerly.
 
         Args:
             signs: float32 [2], means over the global batch of

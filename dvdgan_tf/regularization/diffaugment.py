@@ -5,8 +5,12 @@ L_G and the gradient through T. Mirror and zoom, off by default, are as in ADA
 (Karras et al. 2020, arXiv 2006.06676). Neither is in DVD-GAN.
 """
 
+from collections.abc import Callable
+
 import gin
 import tensorflow as tf
+
+from dvdgan_tf.regularization.regularizer import Regularizer
 
 # Columns of the noise, fixed whatever is switched on: for each operation a
 # gate, then its parameters.
@@ -64,14 +68,14 @@ class DiffAugment:
 
     def __init__(
         self,
-        brightness=0.5,
-        saturation=1.0,
-        contrast=0.5,
-        translation=0.125,
-        cutout=0.5,
-        mirror=False,
-        scale=0.0,
-        adaptive=None,
+        brightness: float = 0.5,
+        saturation: float = 1.0,
+        contrast: float = 0.5,
+        translation: float = 0.125,
+        cutout: float = 0.5,
+        mirror: bool = False,
+        scale: float = 0.0,
+        adaptive: Callable[[], Regularizer] | None = None,
     ):
         self.brightness = brightness
         self.saturation = saturation
@@ -86,7 +90,12 @@ class DiffAugment:
         for name in ("brightness", "scale"):
             _check_range(name, getattr(self, name), float("inf"))
 
-    def __call__(self, videos, noise, probability=None):
+    def __call__(
+        self,
+        videos: tf.Tensor,
+        noise: tf.Tensor,
+        probability: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         draws = _Draws(noise, probability, self.num_draws)
         videos = self._coloured(videos, draws)
         videos = self._moved(videos, draws)

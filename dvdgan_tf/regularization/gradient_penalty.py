@@ -5,18 +5,23 @@ times the weight: lazy regularisation, Karras et al. 2020, arXiv 1912.04958.
 Not in DVD-GAN.
 """
 
+import functools
+from collections.abc import Callable, Sequence
+
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.regularization.regularizer import Regularizer, Scored
+
 
 @gin.register
-class GradientPenalty:
+class GradientPenalty(Regularizer):
     """Adds a term to each discriminator's loss, at every n-th update of D.
 
         n (gamma_1 / 2 E[|grad D(x)|^2] + gamma_2 / 2 E[|grad D(G(z))|^2])
 
-    The gradient is that for the clip. D(x) is the score summed over frames,
-    and |.|^2 the sum over all pixels, channels and frames of what the
+    The gradient is taken for the clip. D(x) is the score summed over frames,
+    and |.|^2 sums over all pixels, channels and frames of what the
     discriminator receives.
 
     The discriminators must not recompute their blocks: TensorFlow cannot
@@ -31,7 +36,18 @@ class GradientPenalty:
         ValueError: an argument is outside its range.
     """
 
-    def __init__(self, real_weight=1.0, fake_weight=0.0, every=16):
+    metrics = (
+        "loss/gradient_penalty_spatial",
+        "loss/gradient_penalty_temporal",
+    )
+    second_derivatives = True
+
+    def __init__(
+        self,
+        real_weight: float = 1.0,
+        fake_weight: float = 0.0,
+        every: int = 16,
+    ):
         weights = (real_weight, fake_weight)
         fine = all(0 <= w < float("inf") for w in weights) and any(weights)
         if not fine or not isinstance(every, int) or every < 1:
@@ -45,11 +61,31 @@ class GradientPenalty:
         self.fake_weight = fake_weight
         self.every = every
 
-    def due(self, update):
-        """Whether an update of D has the penalty.
+    def penalties(
+        self, scored: Sequence[Scored], update: tf.Tensor, batch_size: int
+    ) -> list[tf.Tensor]:
+        """Computes the terms of D_S and D_T; see `Regularizer`."""
+
+        def term(d):
+            scores = [
+                functools.partial(d.score, y=half) for half in tf.split(d.y, 2)
+            ]
+            return self.penalty(scores, tf.split(d.view, 2), batch_size)
+
+        def terms():
+            return [term(d) for d in scored]
+
+        if self.every == 1:
+            return terms()
+        # A branch, so that other updates do not compute what they drop.
+        due = self.due(update)
+        return tf.cond(due, terms, lambda: [tf.zeros([])] * len(scored))
+
+    def due(self, update: tf.Tensor) -> tf.Tensor:
+        """Says whether an update of D has the penalty.
 
         Args:
-            update: int64 scalar, updates of D before this one.
+            update: updates of D before this one, int64 scalar.
 
         Returns:
             Scalar, bool.
@@ -58,18 +94,23 @@ class GradientPenalty:
             return tf.constant(True)
         return update % self.every == 0
 
-    def penalty(self, scores, clips, batch_size):
-        """One discriminator's term, this replica's share.
+    def penalty(
+        self,
+        scores: Sequence[Callable[[tf.Tensor], tf.Tensor]],
+        clips: Sequence[tf.Tensor],
+        batch_size: int,
+    ) -> tf.Tensor:
+        """Computes one discriminator's term, this replica's share.
 
         It can be differentiated for whatever the scores depend on.
 
         Args:
-            scores: two functions of clips [b, ...] that return their scores
-                [b], each of its own clip alone: of real and of generated
-                clips, whose classes differ.
+            scores: D for real and for generated clips, whose classes differ:
+                functions of clips [b, ...] that return scores [b], each of
+                which depends on its own clip alone.
             clips: real and generated clips [b, ...], as the discriminator
                 receives them; those whose weight is 0 are not looked at.
-            batch_size: clips over all replicas.
+            batch_size: real clips over all replicas.
 
         Returns:
             Scalar, float32.

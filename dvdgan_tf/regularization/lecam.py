@@ -3,12 +3,16 @@
 Source: Tseng et al. 2021, arXiv 2104.03310. Not in DVD-GAN.
 """
 
+from collections.abc import Mapping, Sequence
+
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.regularization.regularizer import Regularizer, Scored
+
 
 @gin.register
-class LeCam:
+class LeCam(Regularizer):
     """Adds a term to each discriminator's loss.
 
         weight (E[(D(x) - a_F)^2] + E[(D(G(z)) - a_R)^2])
@@ -27,11 +31,12 @@ class LeCam:
     positive parts, relu(D(x) - a_F) and relu(a_R - D(G(z))); `one_sided` does
     that.
 
-    To be constructed inside `strategy.scope()`.
+    It is constructed inside `strategy.scope()`.
 
     Args:
         weight: factor of the term, at least 0.
-        decay: of the moving averages, from 0 up to but not including 1.
+        decay: how much of the anchors an update of D keeps, from 0 up to but
+            not including 1.
         start_update: updates of D without the term, at least 1; the anchors
             move from the first update on.
         one_sided: whether only the positive parts are squared.
@@ -45,8 +50,14 @@ class LeCam:
         ValueError: an argument is outside its range.
     """
 
+    metrics = ("loss/lecam_spatial", "loss/lecam_temporal")
+
     def __init__(
-        self, weight=0.3, decay=0.99, start_update=1000, one_sided=False
+        self,
+        weight: float = 0.3,
+        decay: float = 0.99,
+        start_update: int = 1000,
+        one_sided: bool = False,
     ):
         if not (0 <= weight < float("inf") and 0 <= decay < 1):
             raise ValueError(
@@ -71,20 +82,45 @@ class LeCam:
         )
 
     @property
-    def variables(self):
+    def variables(self) -> dict[str, tf.Variable]:
         """All state, by unique name: {name: variable}."""
         return {"lecam/anchors": self.anchors, "lecam/updates": self.updates}
 
-    def penalty(self, index, real_scores, fake_scores, batch_size):
-        """One discriminator's term, this replica's share.
+    def penalties(
+        self, scored: Sequence[Scored], update: tf.Tensor, batch_size: int
+    ) -> list[tf.Tensor]:
+        """Computes the terms of D_S and D_T; see `Regularizer`."""
+        return [
+            self.penalty(index, d.real, d.fake, batch_size)
+            for index, d in enumerate(scored)
+        ]
 
-        To be called in replica context.
+    def observe(
+        self, metrics: Mapping[str, tf.Tensor], batch_size: int
+    ) -> None:
+        """Moves the anchors towards an update's mean scores."""
+        means = [
+            [metrics[f"score/{name}_real"], metrics[f"score/{name}_fake"]]
+            for name in ("spatial", "temporal")
+        ]
+        self.update(tf.stack(means))
+
+    def penalty(
+        self,
+        index: int,
+        real_scores: tf.Tensor,
+        fake_scores: tf.Tensor,
+        batch_size: int,
+    ) -> tf.Tensor:
+        """Computes one discriminator's term, this replica's share.
+
+        It is called in replica context.
 
         Args:
             index: 0 for D_S, 1 for D_T.
-            real_scores: float32 [b], of this replica's real clips.
-            fake_scores: float32 [b], of its generated clips.
-            batch_size: clips over all replicas.
+            real_scores: scores of this replica's real clips, float32 [b].
+            fake_scores: scores of its generated clips, float32 [b].
+            batch_size: real clips over all replicas.
 
         Returns:
             Scalar, float32; 0 before `start_update`.
@@ -101,10 +137,10 @@ class LeCam:
         started = self.updates.read_value() >= self.start_update
         return tf.where(started, self.weight, 0.0) * squares / batch_size
 
-    def update(self, means):
+    def update(self, means: tf.Tensor) -> None:
         """Moves the anchors after an update of D.
 
-        To be called in cross-replica context, in graph code or eagerly.
+        It is called in cross-replica context, in graph code or eagerly.
 
         Args:
             means: float32 [2, 2], the update's mean scores over all replicas,

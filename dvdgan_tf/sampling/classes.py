@@ -9,7 +9,7 @@ def class_ids(classes, names):
     Args:
         classes: names or ids, a list; a text that is no name may be an id.
             None: all classes.
-        names: of all classes, in the order of the ids.
+        names: names of all classes, in the order of the ids.
 
     Returns:
         List of int.

@@ -1,19 +1,17 @@
 """Finds what a name means: a run, a SavedModel, an archive, the demo."""
 
-import contextlib
-import importlib.resources
 import os
-import tarfile
-import tempfile
 
+from dvdgan_tf import archives
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.sampling.model import Model
 
-# Of an archive that somebody else has packed.
-_MAX_ENTRIES = 10_000
-_MAX_BYTES = 64 * 2**30
 
-
-def load(name, step=None, truncations=(1.0,)):
+def load(
+    name: str | os.PathLike,
+    step: int | None = None,
+    truncations: tuple[float, ...] = (1.0,),
+) -> Model:
     """Loads a model to sample from.
 
     Args:
@@ -21,9 +19,9 @@ def load(name, step=None, truncations=(1.0,)):
             `dvdgan_tf.export` has made; "demo", the weights in this package,
             of moving digits; or a URL, which tensorflow-hub downloads.
             Load modules only from people whose programs you would run.
-        step: of a run's checkpoint; the newest by default.
+        step: step of a run's checkpoint; the newest by default.
         truncations: levels of truncation to prepare, for a run only; a module
-            has its own. A run replaces gin's present configuration.
+            has its own.
 
     Returns:
         `Model`
@@ -34,26 +32,32 @@ def load(name, step=None, truncations=(1.0,)):
     """
     name = os.path.expanduser(str(name))
     if name == "demo":
-        with demo_archive() as path, unpacked(path) as folder:
+        with archives.demo() as path, archives.unpacked(path) as folder:
             return _from_folder(folder)
     if "://" in name:
         import tensorflow_hub as hub
 
         return Model(hub.load(name))
     if os.path.isfile(name):
-        with unpacked(name) as folder:
+        with archives.unpacked(name) as folder:
             return _from_folder(folder)
-    if os.path.isfile(os.path.join(name, "operative_config.gin")):
-        from dvdgan_tf.exporting import from_run
-
-        run = from_run.read_run(name, step)
-        return Model(from_run.generator_module(run, tuple(truncations)))
+    if RunFolder(name).is_run():
+        return _from_run(name, step, tuple(truncations))
     if os.path.isfile(os.path.join(name, "saved_model.pb")):
         return _from_folder(name)
     raise FileNotFoundError(
         f"{name!r} is neither a run's folder (with operative_config.gin), nor "
         "an exported module's (with saved_model.pb), nor an archive of such."
     )
+
+
+def _from_run(workdir, step, truncations):
+    # Here, so that a module is loaded without all that gin files may name.
+    from dvdgan_tf import config
+    from dvdgan_tf.generation.from_run import generator_module
+
+    with config.of_run(workdir, step) as run:
+        return Model(generator_module(run, truncations))
 
 
 def _from_folder(folder):
@@ -68,49 +72,3 @@ def _from_folder(folder):
             f"{folder} is no readable SavedModel ({first})."
         ) from error
     return Model(loaded)
-
-
-def demo_archive():
-    """The archive of the demo in this package: a context that is its path."""
-    packaged = importlib.resources.files("dvdgan_tf") / "assets"
-    return importlib.resources.as_file(packaged / "demo.tar.gz")
-
-
-@contextlib.contextmanager
-def unpacked(path):
-    """Unpacks an archive of a module into a folder that is deleted at the end.
-
-    Args:
-        path: of the .tar.gz file.
-
-    Yields:
-        Path of the folder.
-
-    Raises:
-        ValueError: it is no archive, is damaged, or is far too large.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with tarfile.open(path) as archive:
-                _check_size(archive, path)
-                # Refuses links and paths that lead out of the folder.
-                archive.extractall(folder, filter="data")
-        except (tarfile.TarError, EOFError, OSError) as error:
-            # tarfile lists on further lines what it has tried.
-            first = (str(error).splitlines() or [""])[0].rstrip(":")
-            raise ValueError(
-                f"{path} is no readable archive of an exported module "
-                f"({first})."
-            ) from error
-        yield folder
-
-
-def _check_size(archive, path):
-    total = 0
-    for count, entry in enumerate(archive, start=1):
-        total += entry.size
-        if count > _MAX_ENTRIES or total > _MAX_BYTES:
-            raise ValueError(
-                f"{path} holds more than {_MAX_ENTRIES:,} files or "
-                f"{_MAX_BYTES:,} bytes; no exported module is that large."
-            )

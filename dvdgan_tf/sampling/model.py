@@ -5,6 +5,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.generation import latents
 from dvdgan_tf.generation.rollout import num_passes, roll_out
 from dvdgan_tf.sampling.classes import class_ids
 from dvdgan_tf.sampling.videos import videos
@@ -75,7 +76,7 @@ class Model:
         for first in range(0, count, self.batch_size):
             # Beyond `count` as well: all batches are of one size.
             numbers = range(first, first + self.batch_size)
-            z = self._latents(numbers, seed, [self.facts["z_dim"]])
+            z = latents.of_clips(seed, numbers, [self.facts["z_dim"]])
             y = self._one_hot([ids[n % len(ids)] for n in numbers])
             result = self._call(z * truncation, y, truncation)
             yield to_uint8(result)[: count - first]
@@ -91,7 +92,7 @@ class Model:
         Args:
             classes: one, or two to go from the first to the second.
             count: clips in all, at least 2.
-            seed: of both z.
+            seed: seed of both z.
             truncation: as in `sample`.
             latent: whether z changes as well.
 
@@ -110,7 +111,7 @@ class Model:
             )
         _check_count(count, seed)
         truncation = self._truncation(truncation)
-        first, last = self._latents(range(2), seed, [self.facts["z_dim"]])
+        first, last = latents.of_clips(seed, range(2), [self.facts["z_dim"]])
         share = np.linspace(0.0, 1.0, count, dtype=np.float32)[:, None]
         angle = share * np.float32(np.pi / 2) * latent
         z = np.cos(angle) * first + np.sin(angle) * last
@@ -133,8 +134,9 @@ class Model:
         Args:
             frames: [B, C, H, W, 3], uint8, or float in [-1, 1]; C is the
                 module's `conditioning_frames`.
-            num_frames: of the whole clips; by default those of training. More
-                are predicted from frames that were predicted themselves.
+            num_frames: frames of the whole clips; by default as many as in
+                training. More are predicted from frames that were predicted
+                themselves.
             classes: one for each clip, or one for all; the first by default.
             seed: int, at least 0, of z.
             truncation: as in `sample`.
@@ -168,9 +170,8 @@ class Model:
         y = self._one_hot([ids[i % len(ids)] for i in range(len(frames))])
         passes = num_passes(num_frames, given, total - given)
         shape = [passes, self.facts["z_dim"]]
-        z = truncation * self._latents(
-            range(first, first + len(frames)), seed, shape
-        )
+        numbers = range(first, first + len(frames))
+        z = truncation * latents.of_clips(seed, numbers, shape)
         clips = roll_out(
             lambda *inputs: self._in_batches(
                 *map(np.asarray, inputs[:2]), truncation, inputs[2].numpy()
@@ -204,17 +205,6 @@ class Model:
         if frames:
             inputs["frames"] = tf.constant(frames[0], tf.float32)
         return self._module(inputs).numpy()
-
-    def _latents(self, numbers, seed, shape):
-        """Standard normal, each a function of the seed and its number."""
-        return np.stack(
-            [
-                np.random.default_rng([seed, number])
-                .standard_normal(shape)
-                .astype(np.float32)
-                for number in numbers
-            ]
-        )
 
     def _one_hot(self, ids):
         return np.eye(self.facts["num_classes"], dtype=np.float32)[ids]

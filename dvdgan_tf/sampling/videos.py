@@ -7,7 +7,7 @@ import numpy as np
 
 from dvdgan_tf.video import pictures, writing
 
-# Of a notebook's output; more are in the array all the same.
+# Clips in a notebook's output; more are in the array all the same.
 _SHOWN = 64
 
 

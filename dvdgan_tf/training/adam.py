@@ -5,24 +5,31 @@ import tensorflow as tf
 
 
 class Adam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam`, its update fused.
+    """`keras.optimizers.Adam` with a fused update.
 
     Keras writes the update as some thirty operations per variable, each with
     a temporary of the variable's size; TensorFlow has a kernel for it, and
     XLA a lowering.
 
     Args:
-        learning_rate: constant.
+        learning_rate: the learning rate, constant.
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
         epsilon: added to the root of the second moment.
         name: begins the names of the moments' variables.
     """
 
-    def __init__(self, learning_rate, beta_1, beta_2, epsilon, name):
+    def __init__(
+        self,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        name: str,
+    ):
         # Each replica counts iterations for itself: they agree. By default
-        # the first replica's count is sent to all, which is not to be had
-        # under XLA on several GPUs.
+        # the first replica's count is sent to all, which XLA cannot do on
+        # several GPUs.
         with tf.variable_creator_scope(_without_aggregation):
             super().__init__(
                 learning_rate,
@@ -32,7 +39,12 @@ class Adam(keras.optimizers.Adam):
                 name=name,
             )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self,
+        gradient: tf.Tensor,
+        variable: keras.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
         """Updates one variable and its moments."""
         i = self._get_variable_index(variable)
         step = tf.cast(self.iterations.value, tf.float32) + 1.0

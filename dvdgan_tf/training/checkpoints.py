@@ -1,13 +1,12 @@
-"""The checkpoints of a run: when they are written, and the newest one."""
+"""The checkpoints of a run: writing one, and reading the newest."""
 
 import os
+from typing import Any
 
 import tensorflow as tf
 
-from dvdgan_tf import named_variables
-
-# State of regularisers of D, which may be switched on and off in a run.
-_REGULARIZERS = ("lecam/", "adaptive_strength/")
+from dvdgan_tf import named_variables, runs
+from dvdgan_tf.regularization.regularizer import STATE_PREFIXES
 
 
 class Checkpoints:
@@ -18,36 +17,39 @@ class Checkpoints:
 
     Args:
         trainer: a `Trainer`.
-        directory: where the checkpoints are.
+        directory: folder of the checkpoints.
         keep: how many of the newest are kept.
     """
 
-    def __init__(self, trainer, directory, keep=3):
+    def __init__(self, trainer: Any, directory: str, keep: int = 3):
         self.variables = trainer.variables()
         self.checkpoint = named_variables.checkpoint_of(self.variables)
         self.manager = tf.train.CheckpointManager(
-            self.checkpoint, directory, keep, checkpoint_name="step"
+            self.checkpoint,
+            directory,
+            keep,
+            checkpoint_name=runs.CHECKPOINT_NAME,
         )
 
-    def restore(self):
+    def restore(self) -> str | None:
         """Restores the newest checkpoint, if there is one.
 
         Returns:
-            Its path, or None.
+            The path of that checkpoint, or None.
 
         Raises:
-            ValueError: it is of another model, and no variable has been
+            ValueError: another model wrote it, and no variable has been
                 changed; or it cannot be read.
         """
         path = self.latest()
         if path is None:
             return None
         named_variables.restore(
-            self.checkpoint, self.variables, path, optional=_REGULARIZERS
+            self.checkpoint, self.variables, path, optional=STATE_PREFIXES
         )
         return path
 
-    def save(self, step):
+    def save(self, step: int) -> str:
         """Writes a checkpoint and returns its path.
 
         Raises:
@@ -62,14 +64,12 @@ class Checkpoints:
                 f"is {self.latest() or 'missing'}."
             ) from error
 
-    def latest(self):
-        """Path of the newest checkpoint that was not deleted, or None."""
-        for path in reversed(self.manager.checkpoints):
-            if tf.io.gfile.exists(f"{path}.index"):
-                return path
-        return None
+    def latest(self) -> str | None:
+        """Returns the path of the newest whole checkpoint, or None."""
+        found = runs.checkpoints_in(self.manager.directory)
+        return found[max(found)] if found else None
 
 
-def step_of(path):
-    """The step of a checkpoint's path."""
+def step_of(path: str) -> int:
+    """Returns the step that a checkpoint's path names."""
     return int(os.path.basename(path).rpartition("-")[2])

@@ -1,16 +1,23 @@
 """Which rows of stored class embeddings a run takes, by class names."""
 
+from collections.abc import Iterable, Sequence
+
 _SHOWN = 3
 
 
-def matched_rows(own_names, own_count, names, count):
-    """Which stored row each row takes.
+def matched_rows(
+    own_names: Sequence[str],
+    own_count: int,
+    names: Sequence[str] | None,
+    count: int,
+) -> tuple[dict[int, int], str]:
+    """Finds the stored row that each row takes.
 
     Args:
         own_names: names of the dataset's classes.
         own_count: rows of this run's embeddings.
         names: names of the source's classes; None if they are not known.
-        count: rows of its embeddings.
+        count: rows of the source's embeddings.
 
     Returns:
         {own row: stored row} and a sentence about it. A network of one class
@@ -42,8 +49,8 @@ def matched_rows(own_names, own_count, names, count):
     return rows, sentence
 
 
-def some(texts):
-    """The first of some texts, and how many more there are."""
+def some(texts: Iterable[str]) -> str:
+    """Lists the first of some texts, and says how many more there are."""
     texts = list(texts)
     more = len(texts) - _SHOWN
     shown = ", ".join(texts[:_SHOWN])

@@ -1,9 +1,10 @@
 """The exponential moving average of the weights of G, which samples."""
 
+import keras
 import tensorflow as tf
 
 
-def copy(average, live):
+def copy(average: keras.Model, live: keras.Model) -> None:
     """Makes a network equal to another of the same architecture.
 
     Args:
@@ -14,12 +15,12 @@ def copy(average, live):
         a.assign(w)
 
 
-def update(average, live, decay):
-    """e <- d e + (1 - d) w for weights; other state is copied.
+def update(average: keras.Model, live: keras.Model, decay: tf.Tensor) -> None:
+    """Sets e <- d e + (1 - d) w for weights; other state is copied.
 
     Args:
-        average: Keras network of the weights e.
-        live: Keras network of the weights w.
+        average: Keras network that holds the weights e.
+        live: Keras network that holds the weights w.
         decay: d, float32 scalar; 0 copies.
     """
     for e, w in zip(

@@ -1,4 +1,4 @@
-"""Adversarial losses and orthogonal regularisation.
+"""The losses of DVD-GAN, L_D and L_G.
 
 Source: v2, objective; with D(x) the score summed over frames,
 
@@ -6,42 +6,162 @@ Source: v2, objective; with D(x) the score summed over frames,
     L_G = -E[D_S(G(z, y), y)] - E[D_T(G(z, y), y)]
 
 Expectations are over the global batch: every function takes its size, so that
-sums over replicas are the losses themselves.
+sums over replicas and over parts are the losses themselves. Nothing else here
+knows of replicas, parts or precisions; `accumulation` and `updates` do.
 """
 
+from collections.abc import Sequence
+
 import gin
+import keras
 import tensorflow as tf
 
+from dvdgan_tf.regularization.orthogonal import orthogonal_regularization
+from dvdgan_tf.regularization.regularizer import Regularizer
+from dvdgan_tf.training.dual_discriminator import DualDiscriminator
+from dvdgan_tf.training.real_clips import given_frames, whole
+from dvdgan_tf.video.pixels import to_float
 
-def discriminator_hinge(real_scores, fake_scores, global_batch_size):
-    """One discriminator's term of L_D, this replica's share.
+# What L_D reports without regularisers, in this order.
+_METRICS = (
+    "loss/d_spatial",
+    "loss/d_temporal",
+    "score/spatial_real",
+    "score/spatial_fake",
+    "score/temporal_real",
+    "score/temporal_fake",
+)
+
+
+class Losses:
+    """L_D and L_G of some examples of a batch.
 
     Args:
-        real_scores: [B], float32.
-        fake_scores: [B], float32.
-        global_batch_size: examples over all replicas.
-
-    Returns:
-        Scalar, float32.
+        generator: G.
+        discriminator: D_S and D_T.
+        loss: `Hinge`, the paper's, or `RelativisticPairing`.
+        regularizers: regularisers of D.
+        orthogonal_regularization: beta of BigGAN's penalty on G; 0 for none.
+        batch_size: real clips of an update, over all replicas and parts.
     """
-    return (
-        tf.reduce_sum(tf.nn.relu(1.0 - real_scores))
-        + tf.reduce_sum(tf.nn.relu(1.0 + fake_scores))
-    ) / global_batch_size
 
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: DualDiscriminator,
+        loss: type,
+        regularizers: Sequence[Regularizer],
+        orthogonal_regularization: float,
+        batch_size: int,
+    ):
+        self.generator = generator
+        self.discriminator = discriminator
+        self.loss = loss
+        self.regularizers = regularizers
+        self.orthogonal_regularization = orthogonal_regularization
+        self.batch_size = batch_size
 
-def generator_hinge(fake_scores, global_batch_size):
-    """L_G, this replica's share.
+    @property
+    def d_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that `l_d` returns, in order."""
+        return (*_METRICS, *(m for r in self.regularizers for m in r.metrics))
 
-    Args:
-        fake_scores: [B], float32; the sum of both discriminators' scores, in
-            which the loss is linear.
-        global_batch_size: examples over all replicas.
+    def l_d(
+        self,
+        parameters: tuple,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        x_noise: tf.Tensor,
+        fake: tf.Tensor,
+        fake_y: tf.Tensor,
+        fake_noise: tf.Tensor,
+        update: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Computes L_D and its metrics.
 
-    Returns:
-        Scalar, float32.
-    """
-    return -tf.reduce_sum(fake_scores) / global_batch_size
+        Args:
+            parameters: normalised weights of D_S and D_T.
+            x: real clips, uint8 [b, T, H, W, 3].
+            y: classes of the real clips, int32 [b].
+            x_noise: draws for what D_S and D_T receive of x, [b, ...].
+            fake: G(z, fake_y), float32 [b, T - C, H, W, 3]; in frame
+                prediction it continues the first C frames of x.
+            fake_y: classes of the generated clips, int32 [b].
+            fake_noise: draws for what D_S and D_T receive of them, [b, ...].
+            update: updates of D in the run before this one, int64 scalar.
+
+        Returns:
+            L_D, a scalar, and the metrics [len(d_metrics)].
+        """
+        # In frame prediction, the first frames of x and G's continuation.
+        fake = whole(given_frames(self.generator, x), fake)
+        D_S, D_T = both = self.discriminator.score_real_and_fake(
+            (to_float(x), fake), (y, fake_y), (x_noise, fake_noise), parameters
+        )
+        # For the paper's loss E[relu(1 - D.real)] + E[relu(1 + D.fake)].
+        terms = [
+            self.loss.discriminator(D_S.real, D_S.fake, self.batch_size),
+            self.loss.discriminator(D_T.real, D_T.fake, self.batch_size),
+        ]
+        # What is not in the paper, each switched on by its own gin line.
+        penalties, reported = [], []
+        for regularizer in self.regularizers:
+            added = regularizer.penalties(both, update, self.batch_size)
+            penalties += added
+            reported += added
+            reported += regularizer.statistics(both, self.batch_size)
+        scores = (D_S.real, D_S.fake, D_T.real, D_T.fake)
+        means = [tf.reduce_sum(s) / self.batch_size for s in scores]
+        l_d = tf.add_n([*terms, *penalties])
+        return l_d, tf.stack([*terms, *means, *reported])
+
+    def l_g(
+        self,
+        fake: tf.Tensor,
+        y: tf.Tensor,
+        noise: tf.Tensor,
+        given: tf.Tensor | None = None,
+        x: tf.Tensor | None = None,
+        x_noise: tf.Tensor | None = None,
+        *,
+        parameters: tuple,
+    ) -> tf.Tensor:
+        """Computes L_G.
+
+        Args:
+            fake: G(z, y), float32 [b, T - C, H, W, 3].
+            y: classes of the generated clips, int32 [b].
+            noise: draws for what D_S and D_T receive of them, [b, ...].
+            given: in frame prediction the C frames before it.
+            x: real clips of the same classes, uint8 [b, T, H, W, 3], for a
+                loss of pairs.
+            x_noise: draws for what D_S and D_T receive of x.
+            parameters: normalised weights of D_S and D_T.
+
+        Returns:
+            L_G but for the penalty on weights, a scalar.
+        """
+        D = self.discriminator
+        # The paper's loss of G, -E[D_S] - E[D_T], looks at no real clip.
+        real = None
+        if self.loss.pairs:
+            real = D.scores(to_float(x), y, x_noise, parameters)
+        D_S, D_T = D.scores(whole(given, fake), y, noise, parameters)
+        return self.loss.generator([D_S, D_T], real, self.batch_size)
+
+    def penalty_on_g(self) -> tf.Tensor:
+        """Computes the term of L_G that depends on G's weights alone."""
+        if not self.orthogonal_regularization:
+            return tf.zeros([])
+        weights = [
+            tf.convert_to_tensor(v)
+            for v in self.generator.trainable_variables
+            if len(v.shape) >= 2 and v is not self.generator.class_embedding
+        ]
+        penalty = orthogonal_regularization(weights)
+        # Gradients are summed over replicas; this term is the same on each.
+        penalty /= tf.distribute.get_strategy().num_replicas_in_sync
+        return self.orthogonal_regularization * penalty
 
 
 @gin.register
@@ -56,23 +176,41 @@ class Hinge:
     pairs = False
 
     @staticmethod
-    def discriminator(real_scores, fake_scores, global_batch_size):
-        """One discriminator's term of L_D; see `discriminator_hinge`."""
-        return discriminator_hinge(real_scores, fake_scores, global_batch_size)
-
-    @staticmethod
-    def generator(fake_scores, real_scores, global_batch_size):
-        """L_G, this replica's share.
+    def discriminator(
+        real_scores: tf.Tensor, fake_scores: tf.Tensor, global_batch_size: int
+    ) -> tf.Tensor:
+        """E[relu(1 - D(x, y))] + E[relu(1 + D(G(z, y), y))], a replica's share.
 
         Args:
-            fake_scores: a list of both discriminators' scores, [B] each.
-            real_scores: not looked at, may be None.
+            real_scores: D(x, y), float32 [B].
+            fake_scores: D(G(z, y), y), float32 [B].
             global_batch_size: examples over all replicas.
 
         Returns:
             Scalar, float32.
         """
-        return generator_hinge(tf.add_n(fake_scores), global_batch_size)
+        return (
+            tf.reduce_sum(tf.nn.relu(1.0 - real_scores))
+            + tf.reduce_sum(tf.nn.relu(1.0 + fake_scores))
+        ) / global_batch_size
+
+    @staticmethod
+    def generator(
+        fake_scores: Sequence[tf.Tensor],
+        real_scores: Sequence[tf.Tensor] | None,
+        global_batch_size: int,
+    ) -> tf.Tensor:
+        """-E[D_S(G(z, y), y)] - E[D_T(G(z, y), y)], a replica's share.
+
+        Args:
+            fake_scores: scores of D_S and of D_T, float32 [B] each.
+            real_scores: unused, since this loss compares with no real clips.
+            global_batch_size: examples over all replicas.
+
+        Returns:
+            Scalar, float32.
+        """
+        return -tf.reduce_sum(tf.add_n(fake_scores)) / global_batch_size
 
 
 @gin.register
@@ -94,12 +232,14 @@ class RelativisticPairing:
     pairs = True
 
     @staticmethod
-    def discriminator(real_scores, fake_scores, global_batch_size):
-        """One discriminator's term of L_D, this replica's share.
+    def discriminator(
+        real_scores: tf.Tensor, fake_scores: tf.Tensor, global_batch_size: int
+    ) -> tf.Tensor:
+        """Computes one discriminator's term of L_D, this replica's share.
 
         Args:
-            real_scores: [B], float32.
-            fake_scores: [B], float32, of clips of the same classes.
+            real_scores: scores of real clips, float32 [B].
+            fake_scores: scores of generated clips of the same classes.
             global_batch_size: examples over all replicas.
 
         Returns:
@@ -108,12 +248,16 @@ class RelativisticPairing:
         return _mean_softplus(fake_scores - real_scores, global_batch_size)
 
     @staticmethod
-    def generator(fake_scores, real_scores, global_batch_size):
-        """L_G, this replica's share.
+    def generator(
+        fake_scores: Sequence[tf.Tensor],
+        real_scores: Sequence[tf.Tensor] | None,
+        global_batch_size: int,
+    ) -> tf.Tensor:
+        """Computes L_G, this replica's share.
 
         Args:
-            fake_scores: a list of both discriminators' scores, [B] each.
-            real_scores: likewise, of real clips of the same classes.
+            fake_scores: scores of D_S and of D_T, float32 [B] each.
+            real_scores: their scores of real clips of the same classes.
             global_batch_size: examples over all replicas.
 
         Returns:
@@ -129,23 +273,3 @@ class RelativisticPairing:
 
 def _mean_softplus(differences, global_batch_size):
     return tf.reduce_sum(tf.nn.softplus(differences)) / global_batch_size
-
-
-def orthogonal_regularization(weights):
-    """BigGAN's penalty, sum over W of |W^T W . (1 - I)|^2.
-
-    Not in DVD-GAN; off by default.
-
-    Args:
-        weights: list of [..., C_out], viewed as [everything else, C_out].
-
-    Returns:
-        Scalar, float32, to be multiplied by beta.
-    """
-    penalty = 0.0
-    for weight in weights:
-        matrix = tf.reshape(weight, [-1, weight.shape[-1]])
-        gram = tf.matmul(matrix, matrix, transpose_a=True)
-        off_diagonal = gram - tf.linalg.diag(tf.linalg.diag_part(gram))
-        penalty += tf.reduce_sum(tf.square(off_diagonal))
-    return penalty

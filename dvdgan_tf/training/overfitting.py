@@ -1,4 +1,4 @@
-"""Is D learning the training clips by heart?
+"""Is D memorising the training clips?
 
 Training, held-out and generated clips are scored by D_S and D_T as they are.
 Held-out clips are real, so a D that has learnt what is real scores them as it
@@ -8,16 +8,25 @@ generated ones.
 
 import functools
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from dvdgan_tf.training.accumulation import sum_over_parts
-from dvdgan_tf.training.updates import class_ids, given_frames, scaled
+from dvdgan_tf.training.feed import Feed
+from dvdgan_tf.training.real_clips import (
+    class_ids,
+    given_frames,
+    whole,
+)
+from dvdgan_tf.training.strategies import check_same_on_all_workers
 
 KINDS = ("training", "held_out", "generated")
 
 # Number of a step that no training step and no standing statistics have.
 _FIXED_STEP = -(2**40)
+from dvdgan_tf.video.pixels import to_float
 
 
 class Overfitting:
@@ -31,13 +40,20 @@ class Overfitting:
         trainer: a `Trainer`.
         training: a function that returns an iterator of distributed training
             batches, as `Trainer.run` takes, the same ones at every call.
-        held_out: likewise of held-out clips.
+        held_out: a function that does the same with held-out clips.
         num_batches: batches of each kind that a report scores.
         num_different: how many different clips there are among those of
             training, and among the held-out ones.
     """
 
-    def __init__(self, trainer, training, held_out, num_batches, num_different):
+    def __init__(
+        self,
+        trainer: Any,
+        training: Callable[[], Any],
+        held_out: Callable[[], Any],
+        num_batches: int,
+        num_different: Sequence[int],
+    ):
         self._trainer = trainer
         self._training = training
         self._held_out = held_out
@@ -46,7 +62,7 @@ class Overfitting:
         # D's name: reports in a row of one that seems to memorise.
         self._in_a_row = {"spatial": 0, "temporal": 0}
 
-    def report(self):
+    def report(self) -> tuple[dict[str, float], list[str]]:
         """Scores the clips with the networks as they are.
 
         A D has begun to memorise when its ratio is above one half, and its
@@ -111,13 +127,19 @@ class Overfitting:
         ]
         if generator.conditioning_frames:
             y = real[0][1]
-        parameters = tuple(
-            network.parameters(training=False)
-            for network in (trainer.d_spatial, trainer.d_temporal)
-        )
+        parameters = trainer.discriminator.parameters(training=False)
+        (training, labels), (held_out, others) = real
         return sum_over_parts(
             functools.partial(self._sums, parameters),
-            (*real[0], *real[1], z, y, noise),
+            dict(
+                training=training,
+                labels=labels,
+                held_out=held_out,
+                others=others,
+                z=z,
+                y=y,
+                noise=noise,
+            ),
             trainer.accumulation_steps,
             tf.zeros([2, 3, 2]),
         )
@@ -126,24 +148,52 @@ class Overfitting:
         self, parameters, training, labels, held_out, others, z, y, noise
     ):
         given = given_frames(self._trainer.generator, training)
-        generated = self._trainer.generator(
-            z, y, training=False, frames=given[0] if given else None
-        )
+        generated = self._trainer.generator(z, y, training=False, frames=given)
         clips = (
-            (scaled(training), labels),
-            (scaled(held_out), others),
-            (tf.concat([*given, generated], 1), y),
+            (to_float(training), labels),
+            (to_float(held_out), others),
+            (whole(given, generated), y),
         )
         scores = tf.stack(
             [
-                self._trainer.updates.scores(videos, y, noise, parameters)
+                self._trainer.discriminator.scores(videos, y, noise, parameters)
                 for videos, y in clips
             ]
         )
         return tf.reduce_sum(tf.stack([scores, scores**2]), -1)
 
 
-def overfitting_ratio(training, held_out, generated):
+def overfitting_of(
+    training: Feed, held_out: Feed, num_clips: int
+) -> Overfitting:
+    """Makes the `Overfitting` of a run, which always scores the same clips.
+
+    Args:
+        training: feed of the training clips.
+        held_out: feed of the held-out clips, which are prepared here.
+        num_clips: clips scored of each kind, rounded up to whole batches.
+    """
+    held_out.source.prepare()
+    trainer = training.trainer
+    check_same_on_all_workers(
+        trainer.strategy,
+        "number of held-out clips",
+        held_out.source.num_examples,
+    )
+    num_batches = -(-num_clips // trainer.batch_size)
+    scored = num_batches * trainer.batch_size
+    return Overfitting(
+        trainer,
+        training.fixed,
+        held_out.fixed,
+        num_batches,
+        [min(scored, f.source.num_examples) for f in (training, held_out)],
+    )
+
+
+def overfitting_ratio(
+    training: float, held_out: float, generated: float
+) -> float | None:
     """r_v of Karras et al. 2020 (arXiv 2006.06676, eq. 1), of mean scores.
 
     It is 0 if D scores held-out clips as training clips, and 1 if it scores
@@ -151,8 +201,8 @@ def overfitting_ratio(training, held_out, generated):
 
     Args:
         training: D's mean score of training clips.
-        held_out: of held-out clips.
-        generated: of generated clips.
+        held_out: D's mean score of held-out clips.
+        generated: D's mean score of generated clips.
 
     Returns:
         (training - held_out) / (training - generated), or None if D does not
@@ -163,15 +213,17 @@ def overfitting_ratio(training, held_out, generated):
     return (training - held_out) / (training - generated)
 
 
-def chance(means, squares, counts):
+def chance(
+    means: Sequence[float], squares: Sequence[float], counts: Sequence[int]
+) -> float:
     """How far two means of scores may be apart by the choice of the clips.
 
     It is two standard errors of the difference of two independent means.
 
     Args:
         means: the mean scores of training clips and of held-out clips.
-        squares: the means of the scores' squares, likewise.
-        counts: how many different clips each mean is of.
+        squares: the mean squares of these scores.
+        counts: how many different clips each mean is taken over.
 
     Returns:
         2 sqrt(variance_1 / count_1 + variance_2 / count_2).

@@ -7,6 +7,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.generation import latents
 from dvdgan_tf.training.samples import class_labels, file_stem, write_files
 from dvdgan_tf.video import prediction_views
 from dvdgan_tf.video.pixels import to_float, to_uint8
@@ -57,8 +58,7 @@ class PredictionGrid:
         self.fps = fps
         self.class_names = class_names
         shape = (num_clips, samples_per_clip, generator.z_dim)
-        z = np.random.default_rng(seed).standard_normal(shape)
-        self.z = z.astype(np.float32)
+        self.z = latents.together(seed, shape)
 
     def condition_on(self, videos: np.ndarray, labels: np.ndarray) -> None:
         """Sets the clips; to be called once, before the first `draw`.

@@ -1,5 +1,7 @@
 """The random draws of a step: z, y, and noise for the inputs of D."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,11 +18,13 @@ class Randomness:
     Args:
         seed: an integer.
         batch_size: examples over all replicas.
-        generator: for z_dim, generated_frames and num_classes.
+        generator: G, whose z_dim, generated_frames and num_classes count.
         extra_draws: further numbers that each real and each fake clip needs.
     """
 
-    def __init__(self, seed, batch_size, generator, extra_draws=0):
+    def __init__(
+        self, seed: int, batch_size: int, generator: Any, extra_draws: int = 0
+    ):
         self.seed = seed
         self.batch_size = batch_size
         self.z_dim = generator.z_dim
@@ -29,10 +33,10 @@ class Randomness:
         self.extra_draws = extra_draws
         self.follow_labels(np.ones(self.num_classes))
 
-    def follow_labels(self, counts):
+    def follow_labels(self, counts: Any) -> None:
         """Sets the distribution of y; by default it is uniform.
 
-        To be called before the first draw.
+        It is called before the first draw.
 
         Args:
             counts: [n], n <= num_classes, examples of each class; classes
@@ -44,7 +48,7 @@ class Randomness:
         cdf = np.cumsum(counts)
         self._label_cdf = (cdf / cdf[-1]).astype(np.float32)
 
-    def draw(self, step, update):
+    def draw(self, step: tf.Tensor, update: tf.Tensor) -> list[tf.Tensor]:
         """Draws for one update of one step, in replica context.
 
         Args:

@@ -3,11 +3,14 @@
 import difflib
 import json
 import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf import files
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training import starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.summaries import (
@@ -34,30 +37,46 @@ class Run:
         workdir: path in a mounted file system; created if missing.
         keep_checkpoints: how many of the newest are kept.
         grid: a `SampleGrid`.
+        standing_statistics_batches: batches over which the averaged
+            generator's batch norm statistics are taken before it samples.
     """
 
-    def __init__(self, trainer, workdir, keep_checkpoints, grid):
+    def __init__(
+        self,
+        trainer: Any,
+        workdir: str,
+        keep_checkpoints: int,
+        grid: Any,
+        standing_statistics_batches: int = 16,
+    ):
         self.trainer = trainer
         self.workdir = workdir
+        self.folder = RunFolder(workdir)
         self.grid = grid
+        self.standing_statistics_batches = standing_statistics_batches
         self.is_chief = trainer.strategy.extended.should_checkpoint
         self.checkpoints = Checkpoints(
-            trainer, os.path.join(workdir, "ckpt"), keep_checkpoints
+            trainer, self.folder.checkpoints, keep_checkpoints
         )
         self.sigmas = largest_spectral_weights(trainer.networks[:3])
         self.summaries = None
         self.sample_paths = []
 
     @property
-    def step(self):
-        """The trainer's step, as a number."""
+    def step(self) -> int:
+        """The trainer's step, a Python number."""
         return int(self.trainer.step.numpy())
 
-    def start(self, class_names, config, init_from=None):
+    def start(
+        self,
+        class_names: Sequence[str],
+        config: str,
+        init_from: Callable[[], Any] | None = None,
+    ) -> None:
         """Resumes from the newest checkpoint, or begins a new run.
 
         Args:
-            class_names: of the dataset, in the order of the labels.
+            class_names: the dataset's classes, in the order of the labels.
             config: the operative gin configuration, a text.
             init_from: opens the `StoredWeights` that a new run starts with,
                 in a context; None: it starts with those of the initialisers.
@@ -71,7 +90,7 @@ class Run:
         resumed = self.checkpoints.latest() is not None
         taken = None
         if resumed:
-            _check_class_names(self._path("classes.json"), class_names)
+            _check_class_names(self.folder.classes, class_names)
             path = self.checkpoints.restore()
             # Configuration, though standing statistics make it a variable.
             for norm in self.trainer.generator.batch_norms():
@@ -89,8 +108,8 @@ class Run:
         os.makedirs(self.workdir, exist_ok=True)
         if resumed:
             self._print_differences(config)
-        files.write_text(self._path("operative_config.gin"), config)
-        files.write_json(self._path("classes.json"), list(class_names))
+        files.write_text(self.folder.config, config)
+        files.write_json(self.folder.classes, list(class_names))
         self.summaries = Summaries(self.workdir, self.step)
         networks = self.trainer.networks[:3]
         self.summaries.text(self.step, "config", f"```\n{config}\n```")
@@ -100,7 +119,24 @@ class Run:
         counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
         self.say(f"Parameters: {', '.join(counts)}.")
 
-    def log(self, first_step, history, progress, more=None, news=()):
+    def keep_label_counts(self, counts: Sequence[int]) -> None:
+        """Keeps how many clips have each label, for standing statistics.
+
+        Args:
+            counts: [classes], integers.
+        """
+        if self.is_chief:
+            counts = [int(n) for n in counts]
+            files.write_json(self.folder.label_counts, counts)
+
+    def log(
+        self,
+        first_step: int,
+        history: np.ndarray,
+        progress: Any,
+        more: dict[str, float] | None = None,
+        news: Sequence[str] = (),
+    ) -> None:
         """Reports the steps since the last look, if all is finite.
 
         Args:
@@ -155,23 +191,19 @@ class Run:
                 "with another Trainer.seed."
             )
 
-    def sample(self, standing_statistics_batches, conditions=None):
+    def sample(self, conditions: Iterator | None = None) -> None:
         """Writes the sample grids of the live and the averaged generator.
 
         Args:
-            standing_statistics_batches: batches for the statistics of the
-                averaged generator.
             conditions: iterator of real batches, for frame prediction.
         """
         self.say("Standing statistics of the averaged G, then sample grids ...")
-        self.trainer.update_standing_statistics(
-            tf.constant(standing_statistics_batches), conditions
-        )
+        self._update_standing_statistics(conditions)
         if not self.is_chief:
             return
         for ema in (False, True):
             image, self.sample_paths = self.grid.write(
-                self._path("samples"), self.step, ema
+                self.folder.samples, self.step, ema
             )
             name = "ema" if ema else "live"
             self.summaries.image(self.step, f"samples/{name}", image)
@@ -179,29 +211,34 @@ class Run:
             moving = self.sample_paths[1]
             self.summaries.moving(self.step, f"clips/{name}", moving)
 
-    def save(self):
+    def _update_standing_statistics(self, conditions):
+        batches = tf.constant(self.standing_statistics_batches)
+        self.trainer.update_standing_statistics(batches, conditions)
+
+    def save(self) -> None:
         """Writes a checkpoint."""
         if self.is_chief:
             self.checkpoints.save(self.step)
 
-    def report(self, measure, standing_statistics_batches, conditions=None):
+    def report(
+        self,
+        measure: Callable[[], tuple[str, dict[str, float]]],
+        conditions: Iterator | None = None,
+    ) -> None:
         """Prints what a final report measures, and keeps its values.
 
         Args:
             measure: returns a text and {name: float}; see `loop.train`.
-            standing_statistics_batches: as of `sample`, which a run need not
-                have called since it resumed from where it was stopped.
-            conditions: as of `sample`.
+            conditions: iterator of real batches, for frame prediction.
         """
-        self.trainer.update_standing_statistics(
-            tf.constant(standing_statistics_batches), conditions
-        )
+        # A run that resumed where it was stopped has not sampled yet.
+        self._update_standing_statistics(conditions)
         if self.is_chief:
             text, values = measure()
             self.say(text)
             self.summaries.scalars(self.step, values)
 
-    def finish(self, stopped_by):
+    def finish(self, stopped_by: str | None) -> None:
         """Saves what is not saved, and prints where everything is.
 
         Args:
@@ -211,7 +248,7 @@ class Run:
         if latest is None or step_of(latest) < self.step:
             self.save()
         if not self.sample_paths:
-            self.sample_paths = newest_samples(self._path("samples"))
+            self.sample_paths = newest_samples(self.folder.samples)
         if stopped_by:
             self.say(
                 f"Stopped by {stopped_by} at step {self.step}; the same "
@@ -230,7 +267,7 @@ class Run:
         self.say(f"Event files:      {self.workdir} (tensorboard --logdir)")
         self.say(f"Checkpoint:       {self.checkpoints.latest()}")
 
-    def say(self, line):
+    def say(self, line: str) -> None:
         """Prints a line, on the chief."""
         if self.is_chief:
             print(line, flush=True)
@@ -241,12 +278,9 @@ class Run:
             number = self.trainer.strategy.cluster_resolver.task_id
             print(f"Worker {number}: {line}", flush=True)
 
-    def _path(self, name):
-        return os.path.join(self.workdir, name)
-
     def _print_differences(self, config):
         try:
-            with open(self._path("operative_config.gin")) as file:
+            with open(self.folder.config) as file:
                 old = file.read()
         except FileNotFoundError:
             return
@@ -260,8 +294,8 @@ class Run:
             self.say("\n".join(f"  {line}" for line in differences))
 
 
-def newest_samples(directory):
-    """Paths of the averaged generator's newest PNG, GIF and MP4, or none."""
+def newest_samples(directory: str) -> list[str]:
+    """Finds the averaged generator's newest PNG, GIF and MP4, or none."""
     found = tf.io.gfile.glob(os.path.join(directory, "step_*_ema.png"))
     if not found:
         return []

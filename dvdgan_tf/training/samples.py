@@ -7,6 +7,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.generation import latents
 from dvdgan_tf.video import pictures, writing
 from dvdgan_tf.video.lettering import Label, drawable
 from dvdgan_tf.video.pixels import to_uint8
@@ -55,8 +56,7 @@ class SampleGrid:
             class_names, self.classes, generator.num_classes
         )
         shape = (num_classes, samples_per_class, generator.z_dim)
-        z = np.random.default_rng(seed).standard_normal(shape)
-        self.z = z.astype(np.float32)
+        self.z = latents.together(seed, shape)
 
     def draw(self, ema: bool) -> np.ndarray:
         """Samples all shown classes.

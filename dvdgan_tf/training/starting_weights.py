@@ -7,6 +7,8 @@ and step are those of a new run in any case.
 """
 
 import collections
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from dvdgan_tf.training.class_rows import matched_rows, some
 _SQUARINGS = 10
 
 
-def take(trainer, stored, class_names):
+def take(trainer: Any, stored: Any, class_names: Sequence[str]) -> str:
     """Assigns stored weights to the networks of a trainer.
 
     The averaged generator takes the stored average.
@@ -26,7 +28,7 @@ def take(trainer, stored, class_names):
     Args:
         trainer: a `Trainer` that has made no step.
         stored: `StoredWeights`.
-        class_names: of the dataset, in the order of the labels.
+        class_names: the dataset's classes, in the order of the labels.
 
     Returns:
         Text: a table of what was taken and what was not, a network per group.
@@ -67,7 +69,7 @@ class _Taking:
 
     Args:
         network: a built Keras model, with its initial values.
-        embedding: its variable [classes, width], a row per class.
+        embedding: the network's variable [classes, width], a row per class.
         stored: `StoredWeights`.
     """
 
@@ -86,7 +88,7 @@ class _Taking:
         """Takes what there is.
 
         Args:
-            class_names: of the dataset.
+            class_names: the dataset's classes.
             norms: the network's `ClassConditionalBatchNorm`s.
         """
         spectral = {w.weight.path: w for w in spectral_weights(self.network)}
@@ -118,7 +120,7 @@ class _Taking:
             )
 
     def _take(self, variable):
-        """Whether the variable is there in its shape, and was taken."""
+        """Takes a variable that is there in its shape; says whether it is."""
         if self.stored.shape(variable.path) != tuple(variable.shape):
             return False
         variable.assign(self.stored.read(variable.path))
@@ -126,12 +128,12 @@ class _Taking:
         return True
 
     def _take_vector(self, weight, complete=True):
-        """u, or one that power iterations find."""
+        """Takes u, or has power iterations find it."""
         if not self._take(weight.u) or not complete:
             self.iterated.append(weight)
 
     def _take_statistics(self, variable):
-        """Those of [T, C]; other frames repeat the last, or are left out."""
+        """Takes statistics [T, C]; frames beyond the stored repeat the last."""
         shape = self.stored.shape(variable.path)
         frames, channels = variable.shape
         if not shape or shape[1:] != (channels,) or shape[0] == frames:
@@ -143,10 +145,10 @@ class _Taking:
         self.fitted[shape[0], frames] += 1
 
     def _take_rows(self, class_names, weight):
-        """Rows of the class embedding.
+        """Takes rows of the class embedding.
 
         Args:
-            class_names: of the dataset.
+            class_names: the dataset's classes.
             weight: the embedding's `SpectralWeight`, in D.
         """
         shape = self.stored.shape(self.embedding.path)
@@ -181,7 +183,7 @@ class _Taking:
                     )
 
     def first_difference(self):
-        """The first weight of those not taken, and both shapes."""
+        """Names the first weight that was not taken, with both shapes."""
         return self._difference(self.fresh[0])
 
     def _difference(self, variable):
@@ -194,11 +196,11 @@ class _Taking:
         return f"{list(variable.shape)} here, {there}"
 
     def _short(self, name):
-        """A name without that of the network, as the table has it."""
+        """Cuts off the network's name, as the table does."""
         return name[len(self.network.name) + 1 :]
 
     def lines(self):
-        """What was done, in some short lines."""
+        """Says in some short lines what was done."""
         paths = [variable.path for variable in self.network.variables]
         if not any(map(self.stored.shape, paths)):
             return ["new: it is not stored there"]
@@ -229,8 +231,8 @@ class _Taking:
         return lines
 
 
-def singular_vector(weight, u):
-    """The right singular vector of the largest singular value.
+def singular_vector(weight: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Finds the right singular vector of the largest singular value.
 
     Power iterations: u is multiplied by a power of W^T W, which repeated
     squaring gives. W is viewed as [everything else, C_out]; where it is wider

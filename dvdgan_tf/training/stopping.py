@@ -18,7 +18,7 @@ class StopRequest:
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy):
         self.strategy = strategy
         self.received = None
         self._previous = {}
@@ -33,7 +33,7 @@ class StopRequest:
 
     def _receive(self, number, _):
         self.received = signal.Signals(number).name
-        # Not print, which must not be entered twice.
+        # A handler may interrupt a print, which must not be entered twice.
         line = f"{self.received}: will save and stop after this loop.\n"
         os.write(1, line.encode())
         self._restore()
@@ -42,8 +42,8 @@ class StopRequest:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def agreed(self):
-        """Whether to stop now; the same answer on all workers."""
+    def agreed(self) -> bool:
+        """Says whether to stop now: the same on all workers."""
         requested = self.received is not None
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             requested = bool(self._sum(tf.constant(float(requested))))

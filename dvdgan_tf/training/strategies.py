@@ -6,7 +6,7 @@ import os
 import tensorflow as tf
 
 
-def make_strategy(name="auto", tpu=""):
+def make_strategy(name: str = "auto", tpu: str = "") -> tf.distribute.Strategy:
     """Creates a strategy.
 
     Args:
@@ -14,7 +14,7 @@ def make_strategy(name="auto", tpu=""):
             logical CPUs if it has none), "multi_worker" (TF_CONFIG names the
             workers), "tpu", or "auto": multi_worker if TF_CONFIG is set,
             mirrored on more than one GPU, else one_device.
-        tpu: address for the TPU resolver.
+        tpu: name or address of the TPU, for "tpu".
 
     Returns:
         A `tf.distribute.Strategy`.
@@ -46,14 +46,14 @@ def make_strategy(name="auto", tpu=""):
     raise ValueError(f"There is no strategy {name!r}.")
 
 
-def share_cores(shards):
+def share_cores(shards: int) -> None:
     """Gives each of the shards that run side by side its share of the cores.
 
     Where a batch is in one shard, or there is a GPU, TensorFlow's own
-    settings stay. To be called before anything starts TensorFlow's runtime.
+    settings stay. It is called before anything starts TensorFlow's runtime.
 
     Args:
-        shards: the trainer's, see `Trainer`.
+        shards: how many shards the trainer computes side by side.
     """
     if shards == 1 or tf.config.list_physical_devices("GPU"):
         return
@@ -109,7 +109,9 @@ def _tpu(address):
     return tf.distribute.TPUStrategy(resolver)
 
 
-def check_same_on_all_workers(strategy, name, value):
+def check_same_on_all_workers(
+    strategy: tf.distribute.Strategy, name: str, value: float
+) -> None:
     """Raises ValueError unless all workers have the same value.
 
     Workers that do not agree would wait for each other for ever.

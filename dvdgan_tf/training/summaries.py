@@ -11,6 +11,7 @@ from PIL import Image
 
 from dvdgan_tf import files
 from dvdgan_tf.layers.spectral_norm import SpectralWeight, spectral_weights
+from dvdgan_tf.runs import RunFolder
 
 
 class Summaries:
@@ -24,7 +25,7 @@ class Summaries:
     """
 
     def __init__(self, workdir: str, step: int) -> None:
-        self.path = os.path.join(workdir, "metrics.jsonl")
+        self.path = RunFolder(workdir).metrics
         self.writer = tf.summary.create_file_writer(workdir)
         _drop_lines_after(self.path, step)
 

@@ -9,20 +9,23 @@ for any device.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
-PARITY = np.uint32(0x1BD11BDA)  # Of the key schedule, Skein's constant.
+PARITY = np.uint32(0x1BD11BDA)  # Skein's constant, for the key schedule.
 
 
-def threefry(key, counter):
-    """Random bits, a bijection of the counter for each key.
+def threefry(
+    key: Sequence[tf.Tensor], counter: Sequence[tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Makes random bits, a bijection of the counter for each key.
 
     Args:
         key: two uint32 words, tensors of any shapes.
-        counter: likewise; all four are broadcast against each other.
+        counter: two more; all four are broadcast against each other.
 
     Returns:
         Two uint32 tensors: words of independent random bits.
@@ -39,8 +42,8 @@ def threefry(key, counter):
     return x0, x1
 
 
-def words(x):
-    """The low and the high 32 bits of an integer, as a key or a counter.
+def words(x: tf.Tensor | int) -> Sequence[tf.Tensor]:
+    """Splits an integer into its low and high 32 bits: a key or a counter.
 
     Args:
         x: int64 tensor, or a Python integer, which is taken modulo 2**64.
@@ -53,15 +56,15 @@ def words(x):
         low, high = x % 2**32, x >> 32
         return tf.constant(low, tf.uint32), tf.constant(high, tf.uint32)
     mask = tf.constant(0xFFFFFFFF, tf.int64)
-    # Masked, the casts are of numbers that uint32 holds.
+    # The mask leaves numbers that uint32 holds, so that casting is defined.
     return [
         tf.cast(tf.bitwise.bitwise_and(half, mask), tf.uint32)
         for half in (x, tf.bitwise.right_shift(x, tf.constant(32, tf.int64)))
     ]
 
 
-def uniform(bits):
-    """Uniform float32 in [0, 1): multiples of 2**-24, all of them exact.
+def uniform(bits: tf.Tensor) -> tf.Tensor:
+    """Makes uniform float32 in [0, 1): multiples of 2**-24, all exact.
 
     Args:
         bits: uint32 tensor.
@@ -70,15 +73,15 @@ def uniform(bits):
     return tf.cast(bits, tf.float32) * 2.0**-24
 
 
-def normal(bits0, bits1):
-    """Standard normal float32 by Box and Muller, at most 5.8 in size.
+def normal(bits0: tf.Tensor, bits1: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Makes standard normal float32 by Box and Muller, at most 5.8 in size.
 
-    Unlike the inverse distribution function, made of what every backend
-    rounds well: they agree to about 1e-6.
+    Unlike the inverse distribution function, this takes only functions that
+    every backend rounds well: backends agree to about 1e-6.
 
     Args:
         bits0: uint32 tensor.
-        bits1: likewise, of the same shape.
+        bits1: uint32 tensor of the same shape.
 
     Returns:
         Two independent tensors of that shape.

@@ -12,7 +12,7 @@ from dvdgan_tf.evaluation.activations import (
     make_step,
     to_pixels,
 )
-from dvdgan_tf.evaluation.clips import GeneratedClips, RealClips
+from dvdgan_tf.evaluation.measured_clips import GeneratedClips, RealClips
 from tests.evaluation.tiny import MeanColors, Source, make_generator
 
 

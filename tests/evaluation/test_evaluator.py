@@ -10,8 +10,8 @@ from dvdgan_tf.evaluation import measures
 from dvdgan_tf.evaluation.evaluator import Evaluator
 from dvdgan_tf.evaluation.protocol import Protocol
 from dvdgan_tf.evaluation.results import Results
-from dvdgan_tf.generation.averaged_weights import checkpoints
 from dvdgan_tf.named_variables import checkpoint_of
+from dvdgan_tf.runs import RunFolder
 from tests.evaluation.tiny import MeanColors, Source, make_generator
 
 
@@ -59,12 +59,12 @@ def workdir(tmp_path_factory):
 
 
 def test_checkpoints_are_in_order_of_their_steps(workdir, tmp_path):
-    assert list(checkpoints(workdir)) == [3, 20]
-    assert checkpoints(str(tmp_path)) == {}
+    assert list(RunFolder(workdir).steps()) == [3, 20]
+    assert RunFolder(tmp_path).steps() == {}
 
 
 def test_a_result_says_how_it_was_made(workdir, tmp_path):
-    found = checkpoints(workdir)
+    found = RunFolder(workdir).steps()
     one = evaluator(tmp_path, truncations=(1.0, 0.5), repeats=2, seed=7)
     rows = results(one, found, 20)
     assert [row["truncation"] for row in rows] == [1.0, 0.5]
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_another_model_is_refused(workdir, tmp_path):
     found = evaluator(tmp_path)
     found._num_classes = 3
     with pytest.raises(ValueError, match="another model"):
-        found.load_checkpoint(checkpoints(workdir)[20])
+        found.load_checkpoint(RunFolder(workdir).steps()[20])
 
 
 def test_a_measure_that_fails_loses_no_other(tmp_path, caplog):
@@ -201,12 +201,12 @@ def test_a_protocol_of_predictions_takes_no_generator_of_whole_clips(
 ):
     found = evaluator(tmp_path, conditioning_frames=2)
     with pytest.raises(ValueError, match="the generator takes 0"):
-        found.load_checkpoint(checkpoints(workdir)[20])
+        found.load_checkpoint(RunFolder(workdir).steps()[20])
 
 
 def test_a_checkpoint_that_is_gone_leaves_the_best_as_it_is(workdir, tmp_path):
     results = Results(str(tmp_path))
-    results.add([row(20, 2.0, checkpoints(workdir)[20])])
+    results.add([row(20, 2.0, RunFolder(workdir).steps()[20])])
     folder = results.keep_if_best("tiny/frechet_distance")
     results.add([row(30, 1.0, str(tmp_path / "ckpt" / "step-30"))])
     assert results.keep_if_best("tiny/frechet_distance") is None
@@ -228,7 +228,7 @@ def row(step, value, checkpoint="", truncation=1.0):
 
 def test_results_are_lines_scalars_and_the_best_checkpoint(workdir, tmp_path):
     results = Results(str(tmp_path))
-    found = checkpoints(workdir)
+    found = RunFolder(workdir).steps()
     kept = []
     for step, value in ((3, 2.0), (20, 1.0), (3, 1.5)):
         results.add([row(step, value, found[step]), row(step, 0.1, "", 0.5)])

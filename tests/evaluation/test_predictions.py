@@ -8,8 +8,12 @@ import tensorflow as tf
 
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation import measures
-from dvdgan_tf.evaluation.clips import CopiedFrames, PredictedClips, RealClips
 from dvdgan_tf.evaluation.evaluator import Evaluator
+from dvdgan_tf.evaluation.measured_clips import (
+    CopiedFrames,
+    PredictedClips,
+    RealClips,
+)
 from dvdgan_tf.evaluation.protocol import Protocol
 from dvdgan_tf.metrics.frame_similarity import LARGEST_PSNR
 from dvdgan_tf.named_variables import checkpoint_of

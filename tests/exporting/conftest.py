@@ -1,5 +1,6 @@
 import gin
 import pytest
+
 import runs
 
 
@@ -13,4 +14,4 @@ def _clean():
 def run_folder(tmp_path_factory):
     """A run of synthesis, and its Trainer."""
     folder = tmp_path_factory.mktemp("run")
-    return str(folder), runs.make_run(folder)
+    return str(folder), runs.make_run(folder, label_counts=runs.COUNTS)

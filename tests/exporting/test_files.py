@@ -5,13 +5,18 @@ import subprocess
 import sys
 import tarfile
 
-import gin
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf import export, files
-from dvdgan_tf.exporting import from_run, saved_model, stablehlo, tflite
+from dvdgan_tf import archives, config, export, files
+from dvdgan_tf.exporting import (
+    discriminator_module,
+    saved_model,
+    stablehlo,
+    tflite,
+)
+from dvdgan_tf.generation.from_run import generator_module
 
 # Loads an archive as a user without this package would; prints nothing else.
 ALONE = """
@@ -53,18 +58,17 @@ np.savez(data + ".out.npz", **out)
 @pytest.fixture(scope="module")
 def exported(run_folder, tmp_path_factory):
     """The module of a run and the folder of its SavedModel."""
-    run = from_run.read_run(run_folder[0])
-    module = from_run.generator_module(run, (1.0, 0.5), standing_batches=1)
     folder = tmp_path_factory.mktemp("exported")
-    saved_model.write(
-        module,
-        str(folder / "module"),
-        run.class_names,
-        module.facts,
-        "CONFIG = 1",
-        from_run.discriminator_module(run),
-    )
-    gin.clear_config()
+    with config.of_run(run_folder[0]) as run:
+        module = generator_module(run, (1.0, 0.5), standing_batches=1)
+        saved_model.write(
+            module,
+            str(folder / "module"),
+            run.class_names,
+            module.facts,
+            "CONFIG = 1",
+            discriminator_module.of_run(run),
+        )
     return module, folder
 
 
@@ -80,7 +84,7 @@ def arrays(batch=3, truncation=0.7):
 def test_tensorflow_and_hub_alone_say_the_same(exported):
     module, folder = exported
     archive, data = folder / "module.tar.gz", folder / "data.npz"
-    saved_model.write_archive(str(folder / "module"), str(archive))
+    archives.pack(str(folder / "module"), str(archive))
     np.savez(data, **arrays())
     command = [sys.executable, "-W", "ignore", "-c", ALONE]
     result = subprocess.run(
@@ -111,7 +115,7 @@ def test_an_archive_names_no_user_and_is_the_same_again(exported):
     _, folder = exported
     first, second = folder / "a.tar.gz", folder / "b.tar.gz"
     for path in (first, second):
-        saved_model.write_archive(str(folder / "module"), str(path))
+        archives.pack(str(folder / "module"), str(path))
     with tarfile.open(first) as archive:
         names = archive.getnames()
         assert {e.uid for e in archive} == {0}
@@ -188,7 +192,7 @@ def test_archives_of_a_folder_are_equal_to_the_byte(tmp_path):
             (tmp_path / name / file).chmod(mode)
     packed = [tmp_path / f"{name}.tar.gz" for name in "ab"]
     for folder, path in zip("ab", packed, strict=True):
-        saved_model.write_archive(str(tmp_path / folder), str(path))
+        archives.pack(str(tmp_path / folder), str(path))
     first, second = (path.read_bytes() for path in packed)
     assert first == second
     # RFC 1952: no name of a file, and time 0.
@@ -203,7 +207,7 @@ def test_an_archive_that_fails_leaves_nothing(
     def fail(*_):
         raise OSError(28, "No space left on device", "somewhere")
 
-    monkeypatch.setattr(saved_model, "write_archive", fail)
+    monkeypatch.setattr(archives, "pack", fail)
     code, line = command(
         f"--workdir={run_folder[0]}",
         f"--output={tmp_path / 'module.tar.gz'}",

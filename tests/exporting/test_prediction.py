@@ -1,12 +1,13 @@
 """Modules of frame prediction, by way of their files."""
 
-import gin
 import numpy as np
 import pytest
-import runs
 
 import dvdgan_tf
-from dvdgan_tf.exporting import from_run, saved_model
+import runs
+from dvdgan_tf import config
+from dvdgan_tf.exporting import saved_model
+from dvdgan_tf.generation.from_run import generator_module
 
 
 @pytest.fixture(scope="module")
@@ -14,13 +15,12 @@ def folder(tmp_path_factory):
     """The SavedModel of a run of frame prediction."""
     folder = tmp_path_factory.mktemp("prediction")
     runs.make_run(folder / "run", "demo_prediction", steps=(5,))
-    run = from_run.read_run(str(folder / "run"))
-    module = from_run.generator_module(run, standing_batches=1)
+    with config.of_run(folder / "run") as run:
+        module = generator_module(run, standing_batches=1)
     names = run.class_names
     saved_model.write(
         module, str(folder / "module"), names, module.facts, "", None
     )
-    gin.clear_config()
     return folder / "module"
 
 

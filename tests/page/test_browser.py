@@ -16,6 +16,7 @@ import zipfile
 import numpy as np
 import pytest
 import videos
+from page.contrast import too_faint
 from PIL import Image
 
 OUTPUT = pathlib.Path(__file__).parents[2] / "test_output"
@@ -155,7 +156,7 @@ def test_digits(open_page, command, screenshot, tmp_path):
         with archive.open("00005_8.npz") as file:
             np.testing.assert_array_equal(np.load(file)["video"], clips[5])
         assert archive.testzip() is None
-    page.click("text=The same clips without this page")
+    page.click("text=Make the same clips without this page")
     recipe = page.inner_text("#command .cm-content")
     run_command(recipe, tmp_path / "clips")
     for i in range(6):
@@ -178,6 +179,65 @@ def run_command(recipe, output):
     assert words[:2] == ["python", "-m"]
     options = [f"--output={output}", "--formats=npz"]
     subprocess.run([sys.executable, *words[1:], *options], check=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["answers", "predictions"])
+def test_everything_can_be_seen(
+    kind, scheme, serving, open_page, screenshot, request
+):
+    made = request.getfixturevalue(kind)
+    size = 0 if kind == "answers" else 1_000_000
+    with serving(made, max_upload_bytes=size) as url:
+        page = open_page(url)
+        page.emulate_media(color_scheme=scheme)
+        page.reload()
+        page.click("#recipe button")
+        page.wait_for_selector("#recipe .cm-content, #recipe .empty")
+        page.fill("#seed input", "-5")
+        page.click("#go")
+        page.wait_for_selector(".refused")
+        background = page.evaluate(
+            "getComputedStyle(document.body).backgroundColor"
+        )
+        assert ("255, 255, 255" in background) == (scheme == "light")
+        # Colours change slowly where the mouse has been.
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)
+        screenshot(page, f"page_{kind}_{scheme}.png")
+        assert too_faint(page) == []
+
+
+def test_what_is_too_faint_is_found(answers, serving, open_page):
+    with serving(answers) as url:
+        page = open_page(url)
+        assert too_faint(page) == []
+        page.add_style_tag(
+            content="#summary p { color: #999 } #seed input {"
+            "border-color: #ddd !important; box-shadow: none !important }"
+        )
+        page.wait_for_timeout(500)
+        words, seed = sorted(too_faint(page), key=lambda line: "Seed" in line)
+    assert "6 clips of 5 frames" in words and ": 2.85 (" in words
+    assert "Seed: 1." in seed
+
+
+def test_a_phone_scrolls_to_the_clips(answers, serving, open_page, screenshot):
+    with serving(answers) as url:
+        page = open_page(url)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("scrollX + scrollY") == 0
+        # All of the page is as wide as the phone.
+        assert page.evaluate("document.body.scrollWidth") <= 390
+        page.fill("#count input[type=number]", "3")
+        page.click("#go")
+        wait_for_clips(page, 3)
+        page.wait_for_function(
+            "(() => { const box = document.querySelector('#clips img')"
+            ".getBoundingClientRect();"
+            "return box.top >= 0 && box.bottom <= innerHeight })()"
+        )
+        screenshot(page, "page_phone.png")
 
 
 def test_a_video_is_continued(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation import activations
-from dvdgan_tf.evaluation.clips import RealClips
+from dvdgan_tf.evaluation.measured_clips import RealClips
 from tests.evaluation.tiny import MeanColors, Source
 from tools.studies.damages import DAMAGES, DamagedClips
 

@@ -22,7 +22,7 @@ from tensorflow.python.distribute import (
 from training import tiny
 
 from dvdgan_tf.exporting.stablehlo import only_stablehlo
-from dvdgan_tf.training import trainer as trainer_module
+from dvdgan_tf.training import construction
 
 REPLICAS = 2
 
@@ -36,7 +36,7 @@ class Strategy(tiny.Mirrored):
         super().__init__([f"CPU:{i}" for i in range(REPLICAS)])
         for module in (mirrored_run, mirrored_strategy):
             monkeypatch.setattr(module, "_is_gpu_device", lambda device: True)
-        monkeypatch.setattr(trainer_module, "_on_accelerators", lambda: True)
+        monkeypatch.setattr(construction, "_on_accelerators", lambda: True)
         # The replicas' number as an instruction: one program for them all.
         monkeypatch.setattr(
             distribute_lib.ReplicaContextBase,

@@ -17,7 +17,6 @@ from dvdgan_tf.config import one_line
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.training.run import NonFiniteError, Run
 from dvdgan_tf.training.samples import SampleGrid
-from dvdgan_tf.training.trainer import METRICS
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +90,8 @@ def test_a_stopped_and_resumed_run_equals_a_straight_one(
 
 def check_files(workdir):
     assert json.loads((workdir / "classes.json").read_text()) == ["a", "b", "c"]
+    counts = json.loads((workdir / "label_counts.json").read_text())
+    assert counts == list(tiny.Source.label_counts)
     assert (workdir / "operative_config.gin").exists()
     names = {path.name for path in (workdir / "samples").iterdir()}
     assert names == {
@@ -109,7 +110,7 @@ def check_files(workdir):
     for event in tf.compat.v1.train.summary_iterator(events):
         for value in event.summary.value:
             tags.setdefault(value.tag, []).append(event.step)
-    for name in (*METRICS, "speed/steps_per_second"):
+    for name in (*tiny.METRICS, "speed/steps_per_second"):
         assert tags[name] == [2, 4, 6, 8]
     assert tags["samples/ema"] == tags["samples/live"] == [0, 8]
     assert tags["clips/ema"] == tags["clips/live"] == [0, 8]
@@ -117,7 +118,7 @@ def check_files(workdir):
     sigmas = [tag for tag in tags if tag.startswith("sigma/")]
     assert len(sigmas) == 8
     lines = metrics(workdir)
-    assert set(lines[0]) == {"step", *METRICS, *sigmas} | {
+    assert set(lines[0]) == {"step", *tiny.METRICS, *sigmas} | {
         "speed/steps_per_second",
         "speed/real_clips_per_second",
     }
@@ -226,7 +227,7 @@ def test_two_replicas(tmp_path, trainer):
     assert run(two, factory, strategy=strategy) == 1
     assert run(one, trainer) == 1
     for found, expected in zip(metrics(two), metrics(one), strict=True):
-        for name in METRICS:
+        for name in tiny.METRICS:
             if not name.startswith("gradient_norm"):
                 assert found[name] == pytest.approx(expected[name], abs=2e-3)
     scramble(trainer)

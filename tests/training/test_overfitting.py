@@ -11,11 +11,12 @@ from training import tiny
 from training.test_prediction import trainer as prediction_trainer
 
 from dvdgan_tf.data import pipeline
-from dvdgan_tf.training import loop
+from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.overfitting import (
     KINDS,
     Overfitting,
     chance,
+    overfitting_of,
     overfitting_ratio,
 )
 
@@ -40,8 +41,10 @@ def hold_out(source):
 
 def made(trainer, num_clips=8):
     """As the loop makes it."""
-    return loop._overfitting(
-        pipeline.batches, tiny.Source(), Dark(), trainer, num_clips
+    return overfitting_of(
+        Feed(pipeline.batches, tiny.Source(), trainer),
+        Feed(pipeline.batches, Dark(), trainer),
+        num_clips,
     )
 
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 from training import tiny
 
 from dvdgan_tf.networks.frame_encoder import FrameEncoder
-from dvdgan_tf.training import losses, updates
+from dvdgan_tf.training import real_clips
+from dvdgan_tf.training.losses import Hinge
 from dvdgan_tf.training.prediction_grid import PredictionGrid
-from dvdgan_tf.training.trainer import METRICS
 
 GENERATOR = functools.partial(
     tiny.NETWORKS["generator"],
@@ -48,7 +48,7 @@ def test_first_losses_by_hand():
     temporal = one.d_temporal.parameters(training=True)
 
     def hinge(discriminator, parameters, clips):
-        return losses.discriminator_hinge(
+        return Hinge.discriminator(
             *(discriminator.apply(c, labels, parameters) for c in clips),
             tiny.BATCH,
         )
@@ -128,8 +128,8 @@ def test_parts_and_xla_equal_the_plain_step(changes):
 def test_two_replicas_equal_one():
     one, _ = step(trainer())
     two, _ = step(trainer(tiny.mirrored()))
-    norms = [i for i, name in enumerate(METRICS) if "norm" in name]
-    losses_only = np.delete(np.arange(len(METRICS)), norms)
+    norms = [i for i, name in enumerate(tiny.METRICS) if "norm" in name]
+    losses_only = np.delete(np.arange(len(tiny.METRICS)), norms)
     np.testing.assert_allclose(
         two[:, losses_only], one[:, losses_only], rtol=1e-3, atol=1e-4
     )
@@ -156,5 +156,5 @@ def test_one_class_ignores_the_labels():
     history, _ = step(net)
     assert np.isfinite(history).all()
     assert net.d_spatial.num_classes == 1
-    ids = updates.class_ids(net.generator, tf.constant([0, 2]))
+    ids = real_clips.class_ids(net.generator, tf.constant([0, 2]))
     np.testing.assert_array_equal(ids, [0, 0])

@@ -8,7 +8,6 @@ import tensorflow as tf
 from training import tiny
 
 from dvdgan_tf.layers.tsru import TSRUs
-from dvdgan_tf.training.trainer import METRICS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
 
@@ -44,7 +43,7 @@ def test_step_under_xla_is_the_step_without():
     finally:
         tf.config.run_functions_eagerly(False)
     np.testing.assert_allclose(
-        metrics, expected_metrics, rtol=1e-4, atol=1e-4, err_msg=METRICS
+        metrics, expected_metrics, rtol=1e-4, atol=1e-4, err_msg=tiny.METRICS
     )
     for name, value in expected.items():
         np.testing.assert_allclose(

@@ -7,8 +7,6 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf.training.trainer import METRICS
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
 
 REDUCED = {
@@ -25,7 +23,7 @@ SETTINGS = dict(learning_rate_g=1e-2, learning_rate_d=1e-2, adam_epsilon=0.1)
 
 def step(trainer):
     history = trainer.run(tiny.batches(trainer), tf.constant(1))
-    return dict(zip(METRICS, history.numpy()[0], strict=True))
+    return dict(zip(tiny.METRICS, history.numpy()[0], strict=True))
 
 
 def recorded(network, monkeypatch):
@@ -91,7 +89,7 @@ def test_a_compiled_step_is_the_same_and_moves_all_networks(eager):
     trainer, before, metrics, _ = eager
     compiled = tiny.trainer(jit_compile=True, **SETTINGS, **REDUCED)
     found = step(compiled)
-    for name in METRICS:
+    for name in tiny.METRICS:
         np.testing.assert_allclose(
             found[name], metrics[name], rtol=1e-4, atol=1e-4, err_msg=name
         )

@@ -12,7 +12,7 @@ from training import tiny
 from dvdgan_tf import stored_weights
 from dvdgan_tf.exporting import saved_model
 from dvdgan_tf.exporting.discriminator_module import DiscriminatorModule
-from dvdgan_tf.exporting.generator_module import GeneratorModule
+from dvdgan_tf.generation.generator_module import GeneratorModule
 from dvdgan_tf.generation.truncation import TruncationStatistics
 from dvdgan_tf.layers.spectral_norm import spectral_weights
 from dvdgan_tf.training import class_rows, starting_weights
@@ -141,9 +141,8 @@ def inputs(classes=3):
 def scores(trainer, y):
     videos = tf.random.stateless_uniform([3, tiny.FRAMES, 8, 8, 3], [1, 2], -1)
     noise = tf.random.stateless_uniform([3, tiny.FRAMES + 2], [3, 4])
-    networks = trainer.d_spatial, trainer.d_temporal
-    parameters = tuple(n.parameters(training=False) for n in networks)
-    return trainer.updates.scores(videos, y, noise, parameters)
+    parameters = trainer.discriminator.parameters(training=False)
+    return trainer.discriminator.scores(videos, y, noise, parameters)
 
 
 def embeddings(trainer):

@@ -6,16 +6,14 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf.training.trainer import METRICS
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
 
 
 def steps(trainer, count=1, start=0):
     """Runs steps; returns their metrics, {name: [count]}."""
     history = trainer.run(tiny.batches(trainer, start), tf.constant(count))
-    assert history.shape == (count, len(METRICS))
-    return dict(zip(METRICS, history.numpy().T, strict=True))
+    assert history.shape == (count, len(tiny.METRICS))
+    return dict(zip(tiny.METRICS, history.numpy().T, strict=True))
 
 
 def like(trainer, strategy=None, **changes):
@@ -229,7 +227,7 @@ def test_orthogonal_regularization_adds_its_gradient(eager):
 def test_replicas_share_the_work_of_one(eager):
     """The same losses, and gradients that sum to the same."""
     one, two = eager["regularized"], eager["replicas"]
-    for name in METRICS:
+    for name in tiny.METRICS:
         if not name.startswith("gradient_norm"):
             np.testing.assert_allclose(
                 one.metrics[name], two.metrics[name], atol=1e-3, err_msg=name
@@ -263,7 +261,7 @@ def test_mixed_precision(eager):
         np.dtype("float32")
     }
     found, exact = eager["mixed"].metrics, eager["plain"].metrics
-    for name in METRICS:
+    for name in tiny.METRICS:
         assert np.isfinite(found[name][0])
         if name.startswith("loss"):
             np.testing.assert_allclose(

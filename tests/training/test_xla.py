@@ -9,8 +9,6 @@ import pytest
 import tensorflow as tf
 from training import spmd, tiny
 
-from dvdgan_tf.training.trainer import METRICS
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
 
 # Adam's epsilon is large, lest the first step be one of the gradients' signs,
@@ -31,7 +29,7 @@ HOST_OPS = re.compile(
 
 def step(trainer):
     history = trainer.run(tiny.batches(trainer), tf.constant(1))
-    return dict(zip(METRICS, history.numpy()[0], strict=True))
+    return dict(zip(tiny.METRICS, history.numpy()[0], strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def replicated():
         strategy = spmd.Strategy(monkeypatch)
         trainer = tiny.trainer(strategy, jit_compile=True, **SETTINGS)
         metrics, programs = spmd.run_step(trainer, tiny.batches(trainer))
-    return trainer, programs, dict(zip(METRICS, metrics, strict=True))
+    return trainer, programs, dict(zip(tiny.METRICS, metrics, strict=True))
 
 
 def check_metrics(found, expected, names):
@@ -84,14 +82,16 @@ def test_one_device(plain):
     trainer = tiny.trainer(
         jit_compile=True, accumulation_steps=2, **networks, **SETTINGS
     )
-    check_metrics(step(trainer), plain[2], METRICS)
+    check_metrics(step(trainer), plain[2], tiny.METRICS)
     check_variables(trainer, plain)
 
 
 def test_two_devices_equal_one(plain, replicated):
     trainer, _, metrics = replicated
     # Norms are of the replicas' shares of the gradients, summed.
-    names = [name for name in METRICS if not name.startswith("gradient_norm")]
+    names = [
+        name for name in tiny.METRICS if not name.startswith("gradient_norm")
+    ]
     check_metrics(metrics, plain[2], names)
     check_variables(trainer, plain)
 

@@ -17,6 +17,7 @@ from dvdgan_tf.networks.discriminators import (
 )
 from dvdgan_tf.networks.generator import Generator
 from dvdgan_tf.training import loop
+from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.trainer import Trainer
 
@@ -24,6 +25,19 @@ widths.GENERATOR_MULTIPLIERS.setdefault(8, (2, 1))
 widths.DISCRIMINATOR_MULTIPLIERS.setdefault(8, (1, 2))
 
 CLASSES, FRAMES, BATCH = 3, 4, 4
+# What a step reports without regularisers, in this order.
+METRICS = (
+    "loss/d_spatial",
+    "loss/d_temporal",
+    "score/spatial_real",
+    "score/spatial_fake",
+    "score/temporal_real",
+    "score/temporal_fake",
+    "gradient_norm/d_spatial",
+    "gradient_norm/d_temporal",
+    "loss/g",
+    "gradient_norm/g",
+)
 NETWORKS = dict(
     generator=functools.partial(
         Generator,
@@ -94,9 +108,9 @@ def assign(trainer, values):
         variable.assign(values[name])
 
 
-def batches(trainer, step=0):
-    """The iterator that the loop makes, at a step."""
-    return iter(loop._distribute(pipeline.batches, Source(), trainer, step))
+def batches(trainer, number=0):
+    """The iterator that the loop makes, from a batch on."""
+    return Feed(pipeline.batches, Source(), trainer).since(number)
 
 
 def train(workdir, trainer, num_steps, strategy=None, **changes):

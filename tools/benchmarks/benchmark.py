@@ -21,7 +21,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from dvdgan_tf import config
-from dvdgan_tf.training import loop
+from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.strategies import make_strategy, share_cores
 from dvdgan_tf.training.summaries import count_parameters
 from tools.benchmarks import breakdown, ceiling, classes, machine
@@ -162,7 +162,7 @@ def timed_in_turn(step):
 
 def time_steps(trainer):
     """Seconds of the first step, of the others, and of the update of G."""
-    iterator = iter(loop._distribute(random_batches, None, trainer, 0))
+    iterator = Feed(random_batches, None, trainer).since(0)
 
     def step():
         return trainer.run(iterator, tf.constant(1)).numpy()
@@ -238,7 +238,7 @@ def arithmetic(trainer, step_s):
 
 def check_against_xla(trainer):
     """Own count and XLA's, both without taps on padding, and agreement."""
-    iterator = iter(loop._distribute(random_batches, None, trainer, 0))
+    iterator = Feed(random_batches, None, trainer).since(0)
     own = flops.count(trainer, padding=False)
     d_update, g_update = xla_cost.of_trainer(trainer, next(iterator))
     xla = trainer.d_steps * d_update + g_update

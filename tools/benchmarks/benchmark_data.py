@@ -26,6 +26,7 @@ from dvdgan_tf import config
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.data.tfds_videos import TfdsVideos
 from dvdgan_tf.training import loop
+from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.strategies import make_strategy
 from tools.benchmarks import machine
 
@@ -250,12 +251,12 @@ def train(source):
     """The share of a step's time that goes into waiting for its clips."""
     strategy = make_strategy("one_device")
     with strategy.scope():
-        classes = loop._number_of_classes(
+        classes = loop.number_of_classes(
             source, gin.query_parameter("%NUM_CLASSES")
         )
         trainer = gin.get_configurable("Trainer")(classes)
     trainer.randomness.follow_labels(source.label_counts)
-    iterator = iter(loop._distribute(pipeline.batches, source, trainer, 0))
+    iterator = Feed(pipeline.batches, source, trainer).since(0)
     step = tf.function(trainer.step_on)
     waited, worked = [], []
     for _ in range(2 + FLAGS.steps):

@@ -15,6 +15,7 @@ import gin
 from absl import app, flags, logging
 
 from dvdgan_tf import config
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints
 from tools.jax.run_setup import fail, make_trainer
 from tools.jax.stablehlo_export import (
@@ -66,7 +67,7 @@ def restore(trainer, workdir):
     if not workdir:
         return None
     workdir = os.path.expanduser(workdir)
-    return Checkpoints(trainer, os.path.join(workdir, "ckpt")).restore()
+    return Checkpoints(trainer, RunFolder(workdir).checkpoints).restore()
 
 
 if __name__ == "__main__":

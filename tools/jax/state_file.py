@@ -1,10 +1,9 @@
 """Reads a state that tools/jax/run_step.py saved, and checks it."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from tools.jax.npz_file import read_npz
 
@@ -27,7 +26,7 @@ def import_state(trainer, path, workdir):
     state = read_npz(path)
     variables = trainer.variables()
     check(path, state, variables)
-    checkpoints = Checkpoints(trainer, os.path.join(workdir, "ckpt"))
+    checkpoints = Checkpoints(trainer, RunFolder(workdir).checkpoints)
     step, latest = int(state["step"]), checkpoints.latest()
     if latest and step_of(latest) >= step:
         raise ValueError(

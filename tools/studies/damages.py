@@ -86,7 +86,7 @@ DAMAGES = {
 
 
 class DamagedClips:
-    """Clips of others, damaged; see `evaluation.clips` for what clips are.
+    """Clips of others, damaged; see `evaluation.measured_clips` for clips.
 
     Args:
         clips: of which `inputs` are uint8 videos, such as `RealClips`.
@@ -109,7 +109,7 @@ class DamagedClips:
         self._seed = seed
 
     def inputs(self):
-        """See `evaluation.clips`."""
+        """See `evaluation.measured_clips`."""
 
         def damage(number, video):
             rng = np.random.default_rng((self._seed, number))
@@ -128,5 +128,5 @@ class DamagedClips:
         )
 
     def videos(self, inputs, labels):
-        """See `evaluation.clips`."""
+        """See `evaluation.measured_clips`."""
         return self._clips.videos(inputs, labels)

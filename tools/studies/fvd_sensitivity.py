@@ -30,8 +30,8 @@ from absl import app, flags, logging
 from dvdgan_tf import config
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation.activations import make_step, measure
-from dvdgan_tf.evaluation.clips import RealClips
 from dvdgan_tf.evaluation.evaluator import Evaluator
+from dvdgan_tf.evaluation.measured_clips import RealClips
 from dvdgan_tf.training.strategies import make_strategy
 from tools.studies.damages import DAMAGES, DamagedClips
 

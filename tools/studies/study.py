@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 
+from dvdgan_tf.runs import RunFolder
 from tools.studies import study_process
 from tools.studies.study_table import table
 
@@ -199,8 +200,7 @@ def _run(command, workdir, threads, budget=None):
 
 def newest_step(workdir):
     """The step of the newest checkpoint of a run."""
-    paths = pathlib.Path(workdir, "ckpt").glob("step-*.index")
-    return max(int(path.stem.rpartition("-")[2]) for path in paths)
+    return RunFolder(workdir).checkpoint()[0]
 
 
 def measured(workdir, step):
@@ -214,7 +214,7 @@ def measured(workdir, step):
         {name: value}.
     """
     values = {}
-    for line in read(os.path.join(workdir, "metrics.jsonl")):
+    for line in read(RunFolder(workdir).metrics):
         # Training's own lines have losses.
         if line["step"] == step and "loss/g" not in line:
             values |= line

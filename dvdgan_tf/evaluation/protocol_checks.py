@@ -17,7 +17,7 @@ def check_frames(protocol, num_frames, available, what):
 
     Args:
         protocol: a `Protocol`.
-        num_frames: of each clip that are measured.
+        num_frames: frames of each clip that are measured.
         available: how many there are.
         what: name of that number.
     """

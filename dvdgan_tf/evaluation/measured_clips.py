@@ -19,10 +19,12 @@ All randomness is a function of (seed, number of the clip): the clips are the
 same whatever the batch size and the number of replicas.
 """
 
-import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.generation import latents, standing_statistics
+from dvdgan_tf.generation.latents import LabelledLatents
 from dvdgan_tf.generation.rollout import num_passes, roll_out
+from dvdgan_tf.generation.standing_statistics import class_ids
 from dvdgan_tf.metrics import frame_similarity
 from dvdgan_tf.video.pixels import to_float
 
@@ -96,37 +98,17 @@ class GeneratedClips:
         self.generator = generator
         self.num_clips = num_clips
         self.num_frames = generator.num_frames
-        self._truncation = truncation
-        self._seed = seed
-        counts = np.asarray(label_counts, np.float64)
-        self._label_cdf = (np.cumsum(counts) / counts.sum()).astype(np.float32)
+        self._draw = LabelledLatents(
+            generator.z_dim, label_counts, truncation, seed
+        )
 
     def inputs(self):
         """See the top of this file."""
-        return tf.data.Dataset.range(self.num_clips).map(self.draw)
+        return tf.data.Dataset.range(self.num_clips).map(self._draw)
 
     def standing_inputs(self, count):
-        """z and labels for standing statistics, `count` in a dataset."""
-        # Negative numbers: draws that no measured clip makes.
-        return tf.data.Dataset.range(count).map(
-            lambda number: self.draw(-1 - number)
-        )
-
-    def draw(self, number):
-        """z [z_dim], truncated, and label of the clip of that number."""
-        seeds = tf.random.split(
-            tf.random.fold_in(
-                tf.constant([self._seed, 0], tf.int64), tf.cast(number, "int64")
-            ),
-            2,
-        )
-        z = tf.random.stateless_normal([self.generator.z_dim], seeds[0])
-        # Inverse transform sampling; the last bound is 1.
-        uniform = tf.random.stateless_uniform([], seeds[1])
-        label = tf.reduce_sum(
-            tf.cast(uniform >= self._label_cdf[:-1], tf.int32)
-        )
-        return self._truncation * z, label
+        """The samples that standing statistics are taken over, `count`."""
+        return standing_statistics.of_synthesis(self._draw, count)
 
     def videos(self, inputs, labels):
         """See the top of this file."""
@@ -139,8 +121,8 @@ class PredictedClips:
     Args:
         generator: a `networks.Generator` with conditioning frames.
         conditions: `RealClips`, whose first frames are continued.
-        num_frames: of the whole clip; beyond what the generator makes at a
-            time it is rolled out, see `networks.rollout`.
+        num_frames: frames of the whole clip; beyond what the generator makes
+            at a time it is rolled out, see `generation.rollout`.
         samples_per_condition: continuations of each of them.
         truncation: what z is multiplied by, above 0; 1 for none.
         seed: int, of z; the conditions have their own.
@@ -179,20 +161,15 @@ class PredictedClips:
         return self._conditions.inputs().enumerate().flat_map(continuations)
 
     def standing_inputs(self, count):
-        """z, labels and given frames for standing statistics, of real clips.
-
-        As in training they are of one pass: statistics over frames that were
-        predicted would be others.
-        """
-        # Negative numbers: draws and windows that no measured clip has.
+        """The samples that standing statistics are taken over, `count`."""
+        # Draws and windows that no measured clip has.
         others = self._conditions.others(-count, count)
-
-        def draw(number, condition):
-            clip, label = condition
-            z = self._z(number)[0]
-            return z, self._classes(label), to_float(clip[: self._given])
-
-        return others.inputs().enumerate(-count).map(draw)
+        return standing_statistics.of_prediction(
+            self.generator,
+            others.inputs(),
+            lambda number: self._z(number)[0],
+            count,
+        )
 
     def videos(self, inputs, labels):
         """See the top of this file."""
@@ -200,7 +177,7 @@ class PredictedClips:
         return roll_out(
             self._predict,
             z,
-            self._classes(labels),
+            class_ids(self.generator, labels),
             to_float(clips[:, : self._given]),
             self.num_frames,
         )
@@ -211,16 +188,8 @@ class PredictedClips:
         return _similarity(clips, pixels, self._given)
 
     def _z(self, number):
-        seed = tf.random.fold_in(
-            tf.constant([self._seed, 0], tf.int64), tf.cast(number, "int64")
-        )
         shape = [self._passes, self.generator.z_dim]
-        return self._truncation * tf.random.stateless_normal(shape, seed)
-
-    def _classes(self, labels):
-        """Class ids of clips; all are 0 where the generator has one class."""
-        one = self.generator.num_classes == 1
-        return tf.zeros_like(labels) if one else labels
+        return self._truncation * latents.of_clip(self._seed, number, shape)
 
     def _predict(self, z, y, frames):
         return self.generator(z, y, training=False, frames=frames)
@@ -232,7 +201,7 @@ class CopiedFrames:
     Args:
         conditions: `RealClips`, whose first frames are continued.
         conditioning_frames: how many.
-        num_frames: of the whole clip.
+        num_frames: frames of the whole clip.
     """
 
     samples_per_condition = 1
@@ -260,7 +229,7 @@ class CopiedFrames:
 
 
 def _similarity(clips, pixels, given):
-    """Of real clips and the pixels of their continuations."""
+    """Compares real clips with the pixels of their continuations."""
     real, predicted = clips[:, given : pixels.shape[1]], pixels[:, given:]
     return {
         "psnr": frame_similarity.psnr(real, predicted),

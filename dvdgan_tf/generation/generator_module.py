@@ -5,7 +5,7 @@ import json
 import keras
 import tensorflow as tf
 
-from dvdgan_tf.exporting.input_checks import checked
+from dvdgan_tf.generation.input_checks import checked
 
 
 class GeneratorModule(tf.Module):
@@ -19,7 +19,7 @@ class GeneratorModule(tf.Module):
         network: a built `Generator` with folded weights (see
             `SpectralWeight.fold`); it is read, not kept.
         statistics: `TruncationStatistics`, named by variable path.
-        class_names: of all classes, in the order of the labels.
+        class_names: names of all classes, in the order of the labels.
         metadata: what `metadata()` returns, to be written as JSON.
     """
 
@@ -94,12 +94,12 @@ class GeneratorModule(tf.Module):
         return {"videos": self(inputs)}
 
     @property
-    def facts(self):
+    def facts(self) -> dict:
         """What is known of the model: a dict, as given."""
         return json.loads(self._facts)
 
-    def specs(self, ids):
-        """Of the inputs of `__call__`, for any batch size.
+    def specs(self, ids: bool) -> dict[str, tf.TensorSpec]:
+        """The shapes and types of the inputs of `__call__`, for any batch size.
 
         Args:
             ids: whether y are ids, or soft labels.
@@ -110,7 +110,7 @@ class GeneratorModule(tf.Module):
 
 
 def _specs(network):
-    """Of the inputs of `GeneratorModule.__call__`, "y_ids" included."""
+    """The inputs of `GeneratorModule.__call__`, "y_ids" included."""
     specs = {
         "z": tf.TensorSpec([None, network.z_dim], tf.float32, "z"),
         "y": tf.TensorSpec([None, network.num_classes], tf.float32, "y"),

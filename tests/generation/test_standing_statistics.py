@@ -3,17 +3,16 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf.generation import averaged_weights
+from dvdgan_tf.generation import standing_statistics
+from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 
 
-class Clips:
-    """Latents and classes of any number of clips."""
-
-    def standing_inputs(self, count):
-        rng = np.random.default_rng(3)
-        z = rng.normal(size=[count, 4]).astype("float32")
-        y = rng.integers(tiny.CLASSES, size=count).astype("int32")
-        return tf.data.Dataset.from_tensor_slices((z, y))
+def inputs(count):
+    """Latents and classes of a number of clips."""
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=[count, 4]).astype("float32")
+    y = rng.integers(tiny.CLASSES, size=count).astype("int32")
+    return tf.data.Dataset.from_tensor_slices((z, y))
 
 
 @pytest.mark.parametrize("strategy", [tiny.one_device, tiny.mirrored])
@@ -22,16 +21,16 @@ def test_standing_statistics_are_those_of_the_whole_batch(
 ):
     seen, values, weights = [], [], None
     for at_once in (2, 100):
-        monkeypatch.setattr(averaged_weights, "_AT_ONCE", at_once)
+        monkeypatch.setattr(standing_statistics, "_AT_ONCE", at_once)
         with strategy().scope():
-            generator = averaged_weights.CheckpointedGenerator(
+            generator = CheckpointedGenerator(
                 tiny.NETWORKS["generator"], tiny.CLASSES
             )
         network = generator.network
         weights = weights or network.get_weights()
         network.set_weights(weights)
         spy_on(network.head, seen, monkeypatch)
-        generator.standing_statistics(Clips(), 12, 2)
+        generator.statistics.take(inputs(24), 12, 2)
         values.append(network.get_weights())
     assert {2 * tiny.FRAMES} < set(seen)
     for a, b in zip(*values, strict=True):
@@ -50,8 +49,8 @@ def spy_on(layer, seen, monkeypatch):
 
 
 def test_parts_divide_the_batch(monkeypatch):
-    monkeypatch.setattr(averaged_weights, "_AT_ONCE", 16)
-    assert [averaged_weights._parts_of(n) for n in (1, 16, 17, 24, 512)] == [
+    monkeypatch.setattr(standing_statistics, "_AT_ONCE", 16)
+    assert [standing_statistics._parts_of(n) for n in (1, 16, 17, 24, 512)] == [
         1,
         1,
         17,
