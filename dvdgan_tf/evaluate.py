@@ -76,10 +76,10 @@ def main(arguments: list[str] | None = None) -> None:
     command_line.check_workdir(FLAGS)
     if FLAGS.strategy == "multi_worker":
         fail("Evaluation runs on one host; use --strategy=mirrored.", 2)
-    if not (FLAGS.clips or FLAGS.watch):
-        command_line.check_run(FLAGS.workdir)
-    import_tensorflow()
     with sentences("finished results are kept"):
+        if not (FLAGS.clips or FLAGS.watch):
+            RunFolder(FLAGS.workdir).check_is_run()
+        import_tensorflow()
         run(FLAGS.workdir)
 
 

@@ -21,12 +21,12 @@ from dvdgan_tf.training.real_clips import (
     whole,
 )
 from dvdgan_tf.training.strategies import check_same_on_all_workers
+from dvdgan_tf.video.pixels import to_float
 
 KINDS = ("training", "held_out", "generated")
 
 # Number of a step that no training step and no standing statistics have.
 _FIXED_STEP = -(2**40)
-from dvdgan_tf.video.pixels import to_float
 
 
 class Overfitting:
