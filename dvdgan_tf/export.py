@@ -96,7 +96,7 @@ def check(options) -> None:
     RunFolder(options.workdir).check_is_run()
 
 
-def run(options):
+def run(options) -> None:
     """Exports what the flags say."""
     from dvdgan_tf import config
     from dvdgan_tf.generation.from_run import generator_module
@@ -117,7 +117,7 @@ def run(options):
     print(f"Exported: {options.output}")
 
 
-def describe(facts):
+def describe(facts: dict) -> None:
     """Prints what is exported."""
     listed = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
     print(
@@ -129,7 +129,7 @@ def describe(facts):
     )
 
 
-def write(source, module, output, options):
+def write(source, module, output: str, options) -> None:
     """Writes the module in the format asked for."""
     if options.format == "stablehlo":
         from dvdgan_tf.exporting import stablehlo
