@@ -17,6 +17,7 @@ from absl import flags, logging
 
 from dvdgan_tf import gin_files
 from dvdgan_tf.errors import innermost, one_line
+from dvdgan_tf.runs import RunFolder
 
 
 def new_flags() -> flags.FlagValues:
@@ -206,13 +207,6 @@ def check_workdir(values: flags.FlagValues) -> None:
         )
 
 
-def check_run(workdir: str) -> None:
-    """Ends the program unless a folder is that of a run."""
-    own = os.path.join(workdir, "operative_config.gin")
-    if not os.path.isfile(own):
-        fail(f"{workdir!r} is no folder of a run: there is no {own}.", 2)
-
-
 def check_model(module: str | None, workdir: str | None) -> None:
     """Raises FileNotFoundError unless there is something to load.
 
@@ -223,10 +217,9 @@ def check_model(module: str | None, workdir: str | None) -> None:
     name = os.path.expanduser(workdir or module)
     if not workdir and (name == "demo" or "://" in name):
         return
-    known = ("operative_config.gin", "saved_model.pb")
-    if os.path.isfile(name):
-        return
-    if not any(os.path.isfile(os.path.join(name, file)) for file in known):
+    module = os.path.join(name, "saved_model.pb")
+    files = (name, RunFolder(name).config, module)
+    if not any(map(os.path.isfile, files)):
         raise FileNotFoundError(
             f"{name!r} is neither a run's folder (with operative_config.gin), "
             "nor an exported module's (with saved_model.pb), nor an archive of "

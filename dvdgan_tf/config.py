@@ -7,7 +7,7 @@ import os
 import pkgutil
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gin
 
@@ -39,7 +39,7 @@ for _module in pkgutil.iter_modules(dvdgan_tf.regularization.__path__):
     importlib.import_module(f"dvdgan_tf.regularization.{_module.name}")
 
 
-def parse(files, bindings):
+def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     """Parses gin files, then bindings, and locks the configuration.
 
     An include is looked up from the working directory, then from the folder
@@ -73,7 +73,7 @@ def parse(files, bindings):
     _check_size()
 
 
-def shards():
+def shards() -> int:
     """How many shards of a batch `Trainer` computes side by side."""
     bindings = gin.get_bindings("Trainer")
     return 1 if bindings.get("jit_compile") else bindings.get("shards", 1)

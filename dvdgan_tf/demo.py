@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         run(options)
 
 
-def run(options):
+def run(options) -> None:
     """Serves what the flags say, until Ctrl-C."""
     with tempfile.TemporaryDirectory(prefix="dvdgan_tf_page_") as folder:
         # Read when gradio is imported: uploads and archives are put there,

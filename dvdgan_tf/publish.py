@@ -71,7 +71,7 @@ def write_card(path: str) -> None:
     print(f"Card: {path}")
 
 
-def run(options):
+def run(options) -> None:
     """Publishes what the flags say."""
     from dvdgan_tf.publishing.card import read_card
 

@@ -112,7 +112,7 @@ def check(options) -> None:
     command_line.check_model(options.module, options.workdir)
 
 
-def run(options):
+def run(options) -> None:
     """Samples what the flags say."""
     from dvdgan_tf.sampling.clip_writer import ClipWriter
     from dvdgan_tf.sampling.loading import load
@@ -131,7 +131,7 @@ def run(options):
     print(f"Clips:         {writer.folder} ({writer.count:,})")
 
 
-def write(model, writer, first, clips, count):
+def write(model, writer, first, clips, count: int) -> None:
     """Writes clips as they come, with a progress bar."""
     import itertools
 

@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 
+from dvdgan_tf.runs import RunFolder
+
 
 def read(workdir: str) -> list[dict]:
     """The lines that training has logged, oldest first; none without a file.
@@ -15,7 +17,7 @@ def read(workdir: str) -> list[dict]:
     Raises:
         ValueError: a line is damaged.
     """
-    path = os.path.join(os.path.expanduser(workdir), "metrics.jsonl")
+    path = RunFolder(os.path.expanduser(workdir)).metrics
     if not os.path.isfile(path):
         return []
     rows = []

@@ -1,6 +1,5 @@
 import gin
 import pytest
-
 import runs
 
 

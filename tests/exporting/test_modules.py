@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import runs
 import tensorflow as tf
 
-import runs
 from dvdgan_tf import config
 from dvdgan_tf.exporting import discriminator_module
 from dvdgan_tf.generation import from_run, standing_statistics

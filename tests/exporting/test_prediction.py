@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+import runs
 
 import dvdgan_tf
-import runs
 from dvdgan_tf import config
 from dvdgan_tf.exporting import saved_model
 from dvdgan_tf.generation.from_run import generator_module

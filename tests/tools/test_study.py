@@ -9,8 +9,8 @@ import sys
 import time
 
 import pytest
-
 import runs
+
 from tools.studies import study, study_process
 from tools.studies.study_table import table
 
