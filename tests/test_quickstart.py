@@ -1,6 +1,7 @@
 """The notebook of the documentation runs, and shows what it promises."""
 
 import pathlib
+import re
 import sys
 
 import pytest
@@ -9,6 +10,20 @@ nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
 NOTEBOOK = pathlib.Path(__file__).parents[1] / "docs" / "quickstart.ipynb"
+
+
+def test_the_notebook_is_stored_with_small_outputs():
+    # Most visitors read it without running it.
+    assert NOTEBOOK.stat().st_size < 1_500_000
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    html = [o["data"].get("text/html", "") for o in outputs if "data" in o]
+    assert sum("data:image/webp" in text for text in html) == 3
+    text = "".join(o.get("text", "") for o in outputs)
+    assert "step 600/600" in text
+    # Paths of a machine say who has run it, and where.
+    assert not re.search(r"(^|[\s'\"])/\w+/", text)
 
 
 def test_the_notebook_runs(tmp_path, monkeypatch):
