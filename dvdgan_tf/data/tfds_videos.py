@@ -150,9 +150,6 @@ class TfdsVideos:
 
         Returns:
             int64 [num_examples]; records of one file have the same number.
-
-        Raises:
-            tf.errors.OpError: a record cannot be read.
         """
         if self._misses_records:
             logging.warning(

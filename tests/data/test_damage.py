@@ -222,3 +222,19 @@ def test_many_damaged_records_are_counted(tmp_path):
     greys(source, 7)
     _, lines = source.replaced()
     assert len(lines) == 5 and lines[-1].startswith("2 more records")
+
+
+def test_a_damaged_record_tears_no_file_apart(tmp_path):
+    """Of a file's three records, that in the middle has lost its name."""
+    examples = [
+        stored.clip(frames_of(10 * n), 0) | {"name": name}
+        for n, name in enumerate(["a", "b", "b", "b", "c"])
+    ]
+    folder = stored.write(tmp_path, "a", stored.features(), train=[examples])
+    source = prepared(tmp_path)
+    assert source.files().tolist() == [0, 1, 1, 1, 2]
+    (shard,) = folder.glob("*.tfrecord*")
+    data = bytearray(shard.read_bytes())
+    data[source._offsets[2] + 40] ^= 1
+    shard.write_bytes(data)
+    assert source.files().tolist() == [0, 1, 1, 1, 2]

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from data import stored
 
@@ -158,3 +159,44 @@ def test_many_shards_are_counted_not_named():
 def test_by_class():
     labels = np.array([2, 0, 2, -1, 3])
     assert lost.by_class(labels, NAMES) == "x 1, z 2, of unknown class 2"
+
+
+def test_records_of_strangers_are_counted_or_lost(tmp_path):
+    """Other types, other numbers: nothing but a sentence comes of them."""
+
+    def example(**changes):
+        # Of the wrong type where it is, None where it is absent.
+        features = {"video": [b"x"] * 2, "label": [1]} | changes
+        kinds = {bytes: "bytes_list", int: "int64_list", float: "float_list"}
+        message = tf.train.Example()
+        for key, values in features.items():
+            feature = message.features.feature[key]
+            kind = kinds[type(values[0])] if values else "bytes_list"
+            getattr(feature, kind).value.extend(values)
+        return message.SerializeToString()
+
+    payloads = [
+        example(),
+        example(video=[]),
+        example(label=[2**40]),
+        example(label=[-(2**63)]),
+        example(label=[0.5]),
+        example(label=[1, 2]),
+        example(video=[3]),
+        b"",
+        b"\xff" * 50,
+    ]
+    folder = stored.write(
+        tmp_path / "data",
+        "a",
+        stored.features(NAMES),
+        train=[[stored.clip([b"x"], 0)] * len(payloads)],
+    )
+    (shard,) = shards_of(folder)
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for payload in payloads:
+            writer.write(payload)
+    found, (missing,) = find(folder, tmp_path)
+    assert found.frames.tolist() == [2, 0, 2, 2]
+    assert found.label.tolist() == [1, 1, -1, -1]
+    assert len(missing.labels) == 5
