@@ -87,8 +87,11 @@ def run_segment_of_frames(
     batch, frames = examples[0].shape[:2]
     if recompute and batch is not None:
         parts *= number_of_parts(batch * frames // parts)
-    flat = [tf.reshape(x, [-1, *x.shape[2:]]) for x in examples]
-    outputs = run_segment(function, flat, parameters, recompute, parts)
+    tensors: Sequence[tf.Tensor] = examples
+    flat = [tf.reshape(x, [-1, *x.shape[2:]]) for x in tensors]
+    outputs: tf.Tensor = run_segment(
+        function, flat, parameters, recompute, parts
+    )
     return tf.reshape(outputs, [-1, frames, *outputs.shape[1:]])
 
 

@@ -7,11 +7,12 @@ several threads each.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import tensorflow as tf
 
 # [B, ...], in one piece or in shards.
-Batch = tf.Tensor | list[tf.Tensor]
+Batch: TypeAlias = tf.Tensor | list[tf.Tensor]
 
 
 def shard(x: tf.Tensor, shards: int) -> Batch:

@@ -147,7 +147,7 @@ class FrameEncoder(keras.layers.Layer):
         recompute: bool = False,
         parts: int = 1,
     ) -> list[Batch]:
-        memory = dict(recompute=recompute, parts=parts)
+        memory: dict[str, Any] = dict(recompute=recompute, parts=parts)
         x = for_shards(lambda x: tf.cast(x, self.compute_dtype), frames)
         maps = []
         for block in self.blocks:

@@ -269,7 +269,8 @@ class Generator(Network):
         for i, (recurrent, block, block_up, *attention) in enumerate(
             self.groups
         ):
-            size, width, next_width = 4 << i, *self.widths[i : i + 2]
+            size = 4 << i
+            width, next_width = self.widths[i : i + 2]
             shape = (None, frames, size, size, width)
             recurrent.build(shape)
             block.build(shape, c_shape)
@@ -294,7 +295,7 @@ class Generator(Network):
             z, y, frames = z["z"], z["y"], z.get("frames")
         condition = self.condition(z, y)
         recompute = self.recompute and training
-        memory = dict(recompute=recompute, parts=parts)
+        memory: dict[str, Any] = dict(recompute=recompute, parts=parts)
         run_frames = functools.partial(run_segment_of_frames, **memory)
         x = self.seed.apply(condition, self.seed.parameters(training))
         x = shard(tf.reshape(x, [-1, 1, 4, 4, self.widths[0]]), shards)
