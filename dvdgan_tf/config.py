@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import importlib
+import logging
 import os
 import pkgutil
 import re
@@ -60,7 +61,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         gin.add_config_file_search_path(root)
     gin.add_config_file_search_path(gin_files.packaged_root())
     try:
-        gin.parse_config_files_and_bindings(files, bindings)
+        with _quiet_search():
+            gin.parse_config_files_and_bindings(files, bindings)
     except (ValueError, OSError, SyntaxError, NameError) as error:
         raise ValueError(one_line(error)) from error
     except tokenize.TokenError as error:
@@ -71,6 +73,17 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         ) from error
     _check_macros(gin.config_str())
     _check_size()
+
+
+@contextlib.contextmanager
+def _quiet_search():
+    """Keeps gin from logging an error for each place where no include is."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
 
 
 def shards() -> int:
