@@ -65,11 +65,15 @@ def run(installed, tmp_path):
     There is nothing on stderr but our own warning of a machine without a GPU.
     """
 
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    # Set by libraries that other tests import; a user's shell has none.
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+
     def run(*args):
         result = subprocess.run(
             [sys.executable, *args],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(installed)},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=600,
