@@ -6,8 +6,8 @@ r"""Turns video files into a TFDS dataset of JPEG frames.
 Runs on all CPUs that there is memory for, or on the Beam runner of
 --beam_pipeline_options. Run again after an interruption, the same command goes
 on where it stopped. One whose process is killed goes on with one fewer.
-docs/data.md says what the sources may look like. Exit codes: 0 when finished; 2
-for what the user can mend; 1 when it fails.
+docs/data.md says what the sources may look like. Exit codes: 0 when finished;
+2 for what the user can mend; 1 when TensorFlow fails.
 """
 
 import dataclasses

@@ -1,5 +1,7 @@
 """Two logical CPUs, for tests with two replicas, and fixed random seeds."""
 
+import ctypes
+import gc
 import os
 
 import keras
@@ -23,6 +25,16 @@ tf.config.set_logical_device_configuration(
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_given_back():
+    """Or traced programs of all files of a process pile up to 10 GB."""
+    yield
+    keras.utils.clear_session()
+    gc.collect()
+    if hasattr(ctypes.CDLL(None), "malloc_trim"):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,6 +1,7 @@
 """The command line: each mistake is one sentence, and no traceback."""
 
 import builtins
+import os
 import pathlib
 import re
 import subprocess
@@ -186,6 +187,8 @@ def test_as_a_program(tmp_path):
             f"--workdir={tmp_path}",
         ],
         cwd=ROOT,
+        # Set by libraries that tests import; a user's shell has none.
+        env={k: v for k, v in os.environ.items() if "TF_CPP" not in k},
         capture_output=True,
         text=True,
         timeout=300,

@@ -71,7 +71,7 @@ def test_statistics_are_of_all_clips_and_features_of_the_first():
 def test_the_padding_of_the_last_batch_is_not_measured(monkeypatch):
     # As TQDM_DISABLE=1 does, which tqdm reads when it is imported.
     off = functools.partial(tqdm, disable=True)
-    monkeypatch.setattr(activations, "tqdm", off)
+    monkeypatch.setattr(activations, "progress_bar", off)
     result = measure(real(11), MeanColors(), strategy(), 4)
     assert result.count == 11
     assert result.labels.shape == (11,)

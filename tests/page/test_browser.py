@@ -168,7 +168,7 @@ def test_digits(open_page, command, screenshot, tmp_path):
     page.wait_for_selector("text=The seed must be from 0 to ")
     # With the page still open.
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0
     assert "Traceback" not in errors and "\nerror: " not in errors
 
