@@ -179,7 +179,8 @@ def _shown(name: str, flag: flags.Flag) -> str:
     if kind == "bool":
         return f"--[no]{name}"
     if kind.endswith("enum"):
-        return f"--{name}={'|'.join(flag.parser.enum_values)}"
+        values = getattr(flag.parser, "enum_values")  # noqa: B009
+        return f"--{name}={'|'.join(values)}"
     words = {"string": "TEXT", "int": "INTEGER", "float": "NUMBER"}
     return f"--{name}={words.get(kind, kind.upper())}"
 

@@ -1,7 +1,7 @@
 """A progress bar on a terminal; in a log file, a line every ten seconds."""
 
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -17,12 +17,12 @@ def progress_bar(*args, file: TextIO | None = None, **kwargs) -> tqdm:
         file: where it is shown; stderr by default.
         **kwargs: as for `tqdm`.
     """
-    file = file or sys.stderr
-    if not file.isatty():
+    shown: Any = file or sys.stderr
+    if not shown.isatty():
         # With one iteration at least, tqdm looks at the clock each time.
         kwargs |= {"mininterval": INTERVAL, "miniters": 1, "ncols": 79}
-        file = _Lines(file)
-    return tqdm(*args, file=file, **kwargs)
+        shown = _Lines(shown)
+    return tqdm(*args, file=shown, **kwargs)
 
 
 class _Lines:

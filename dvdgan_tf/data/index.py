@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import zipfile
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -55,7 +56,7 @@ class Index:
         Raises:
             OSError, tf.errors.OpError: it cannot be written.
         """
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.asarray(getattr(self, name), dtype)
             for name, dtype in DTYPES.items()
         }

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from typing import Any
 
 import tensorflow as tf
 
@@ -23,7 +24,7 @@ class Results:
         self.workdir = workdir
         self._folder = RunFolder(workdir)
         self.path = self._folder.evaluations
-        self._writer = None
+        self._writer: Any = None
 
     def rows(self) -> list[dict]:
         """The lines that are there, dicts; cut off ones are left out."""

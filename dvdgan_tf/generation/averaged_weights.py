@@ -1,6 +1,7 @@
 """The averaged generator of a run's checkpoint, ready to sample."""
 
 from collections.abc import Callable
+from typing import Any
 
 from dvdgan_tf import named_variables
 from dvdgan_tf.generation.standing_statistics import StandingStatistics
@@ -27,7 +28,8 @@ class CheckpointedGenerator:
         self.statistics = StandingStatistics(self.network)
         self._variables = {v.path: v for v in self.network.variables}
         self._checkpoint = named_variables.checkpoint_of(self._variables)
-        self._path, self._values = None, None
+        self._path: str | None = None
+        self._values: list[Any] = []
 
     def restore(self, path: str) -> None:
         """Takes the averaged weights of a checkpoint.

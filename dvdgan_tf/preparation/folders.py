@@ -41,7 +41,8 @@ def files(source: str) -> tuple[list, list]:
         )
     source = os.fspath(source)
     names, skipped = [], []
-    above = {source: (os.path.realpath(source),)}  # itself included
+    # Each folder's real path, and those of the folders that it is in.
+    above: dict[str, tuple[str, ...]] = {source: (os.path.realpath(source),)}
 
     def unreadable(error):
         # Whatever else fails is this machine's trouble, not the folder's.

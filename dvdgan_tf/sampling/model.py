@@ -191,8 +191,8 @@ class Model:
         numbers = range(first, first + len(frames))
         z = truncation * latents.of_clips(seed, numbers, shape)
         clips = roll_out(
-            lambda *inputs: self._in_batches(
-                *map(np.asarray, inputs[:2]), truncation, inputs[2].numpy()
+            lambda z, y, frames: self._in_batches(
+                np.asarray(z), np.asarray(y), truncation, frames.numpy()
             ),
             z,
             y,

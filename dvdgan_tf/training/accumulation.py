@@ -72,7 +72,7 @@ def gradients_for_examples(
     clips: tf.Tensor,
     examples: Mapping[str, tf.Tensor],
     parts: int,
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> Sequence[tf.Tensor]:
     """Differentiates a loss for clips, part by part of the batch.
 
     Args:

@@ -67,15 +67,15 @@ def discriminator(
         it is adaptive, is the last.
     """
     generator, d_spatial, d_temporal = networks
-    augment = augment() if augment else None
+    augmentation: Any = augment() if augment else None
     made = [factory() for factory in regularizers if factory]
     adaptive = None
-    if augment and augment.adaptive:
-        adaptive = augment.adaptive()
+    if augmentation and augmentation.adaptive:
+        adaptive = augmentation.adaptive()
         made.append(adaptive)
     check_second_derivatives(made, d_spatial, d_temporal)
     both = DualDiscriminator(
-        d_spatial, d_temporal, generator, augment, adaptive, shards
+        d_spatial, d_temporal, generator, augmentation, adaptive, shards
     )
     return both, made
 

@@ -24,7 +24,7 @@ def train(
     batches: Callable[..., Any],
     init_from: Callable[[], Any] | None = None,
     dataset: Callable[[], Any] = gin.REQUIRED,
-    trainer: Callable[[int], Any] = gin.REQUIRED,
+    trainer: Any = gin.REQUIRED,
     num_classes: int | None = None,
     class_conditional: bool = True,
     num_steps: int = 300_000,
@@ -33,11 +33,11 @@ def train(
     checkpoint_every: int = 1_000,
     keep_checkpoints: int = 3,
     standing_statistics_batches: int = 16,
-    sample_grid: Callable[[Any], Any] = SampleGrid,
+    sample_grid: Callable[..., Any] = SampleGrid,
     hold_out: Callable[[Any], tuple[Any, Any]] | None = None,
     held_out_every: int | None = None,
     held_out_clips: int = 64,
-    final_report: Callable[[Any, Any], Any] | None = None,
+    final_report: Any = None,
 ) -> int:
     """Trains until `num_steps`, from the newest checkpoint if there is one.
 

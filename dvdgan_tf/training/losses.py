@@ -11,6 +11,7 @@ knows of replicas, parts or precisions; `accumulation` and `updates` do.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import gin
 import keras
@@ -49,7 +50,7 @@ class Losses:
         self,
         generator: keras.Model,
         discriminator: DualDiscriminator,
-        loss: type,
+        loss: Any,
         regularizers: Sequence[Regularizer],
         orthogonal_regularization: float,
         batch_size: int,

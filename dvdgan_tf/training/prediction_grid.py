@@ -117,7 +117,7 @@ class PredictionGrid:
         labels = class_labels(
             self.class_names, self.labels, self.trainer.generator.num_classes
         )
-        names = labels and [label.name for label in labels]
+        names = [label.name for label in labels] if labels else None
         still = prediction_views.strip(self.videos, predictions, names=names)
         clip = prediction_views.side_by_side(self.videos, predictions, names)
         stem = os.path.join(directory, file_stem(step, ema))

@@ -19,8 +19,8 @@ class Progress:
         self.num_steps = num_steps
         self.step = step
         self.time = time.monotonic()
-        self.first = None
-        self.shown = None
+        self.first: tuple[int, float] | None = None
+        self.shown: float | None = None
 
     def advance(self, step: int) -> float:
         """Takes note of the step reached.

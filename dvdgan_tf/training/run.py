@@ -59,7 +59,7 @@ class Run:
             trainer, self.folder.checkpoints, keep_checkpoints
         )
         self.sigmas = largest_spectral_weights(trainer.networks[:3])
-        self.summaries = None
+        self.summaries: Any = None
         self.sample_paths = []
 
     @property

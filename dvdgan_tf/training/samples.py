@@ -101,7 +101,9 @@ class SampleGrid:
 
 
 def class_labels(
-    names: Sequence[str] | None, ids: Sequence[int], num_classes: int
+    names: Sequence[str] | None,
+    ids: Sequence[int] | np.ndarray,
+    num_classes: int,
 ) -> list[Label] | None:
     """Makes the labels of rows that show a class each.
 

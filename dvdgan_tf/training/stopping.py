@@ -20,7 +20,7 @@ class StopRequest:
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self.strategy = strategy
-        self.received = None
+        self.received: str | None = None
         self._previous = {}
 
     def __enter__(self):
