@@ -101,6 +101,13 @@ def define_configuration(values: flags.FlagValues, what: str) -> None:
         "repeated; bindings win over files.",
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "allow_gin_imports",
+        False,
+        "Lets the gin files that you name import modules, which runs them. A "
+        "run's own file never may.",
+        flag_values=values,
+    )
 
 
 def define_strategy(values: flags.FlagValues) -> None:

@@ -25,6 +25,7 @@ SHARED = {
     "devices",
     "errors",
     "gin_files",
+    "gin_statements",
     "quiet",
 }
 ROOTS = SHARED | {"__main__", *COMMANDS}
