@@ -234,6 +234,25 @@ def check_model(module: str | None, workdir: str | None) -> None:
         )
 
 
+def say_what_runs(module: str | None) -> None:
+    """Prints a line if what is loaded could be the program of a stranger.
+
+    Args:
+        module: "demo", a URL, or a path of a folder or an archive; None where
+            none is loaded. A run's folder is data.
+    """
+    if module in (None, "demo"):
+        return
+    name = os.path.expanduser(module)
+    if RunFolder(name).is_run():
+        return
+    print(
+        f"{module} is a SavedModel, which is a program and can do what you "
+        "can: load only those that you trust.",
+        flush=True,
+    )
+
+
 def check_configuration(values: flags.FlagValues, example: str) -> None:
     """Ends the program if gin files are missing; else says which are used.
 

@@ -152,6 +152,7 @@ def _model(options):
 
     if not options.workdir:
         name = options.module or "demo"
+        command_line.say_what_runs(name)
         return load(name), Source(name)
     levels = truncations(options.truncations)
     print(f"Reading {options.workdir} ...", flush=True)
