@@ -8,7 +8,7 @@ WORKDIR ?= runs/demo
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint lowest clean
 
 demo: $(STAMP)
 	$(BIN)/python -m dvdgan_tf.train --gin_file=gin/demo.gin --workdir=$(WORKDIR)
@@ -21,6 +21,18 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy dvdgan_tf
 
+# What the lowest versions of the dependencies are asked to do.
+LOWEST_TESTS := tests/data tests/layers tests/metrics tests/networks \
+	tests/sampling tests/test_archives.py tests/test_config.py \
+	tests/test_gin_trust.py tests/test_compatibility.py
+
+lowest:
+	$(PYTHON) -m tools.lowest_versions > lowest_versions.txt
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet \
+		-c lowest_versions.txt -e '.[page,prepare]' pytest scikit-learn
+	$(VENV)-lowest/bin/python -m pytest $(LOWEST_TESTS)
+
 $(STAMP): setup.cfg setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -28,4 +40,4 @@ $(STAMP): setup.cfg setup.py pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache test_output
+	rm -rf $(VENV) $(VENV)-lowest lowest_versions.txt build *.egg-info .pytest_cache .ruff_cache test_output

@@ -4,15 +4,31 @@ import contextlib
 import gzip
 import importlib.resources
 import os
+import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
+from typing import IO
 
 from dvdgan_tf import files
 
-# Bounds for an archive that somebody else has packed.
-_MAX_ENTRIES = 10_000
-_MAX_BYTES = 64 * 2**30
+# Bounds for an archive that somebody else has packed. The paper's largest
+# generator has 2.5 GB of weights, in a handful of files three folders deep.
+_MAX_ENTRIES = 1_000
+_MAX_BYTES = 8 * 2**30
+_MAX_DEPTH = 16
+_MAX_NAME_BYTES = 1_000
+
+# Weights hardly compress. Small modules may, and do no harm.
+_MAX_RATIO = 20
+_SMALL_BYTES = 64 * 2**20
+
+# tarfile reads all of a header that holds a long name, however long.
+_MAX_HEADER_BYTES = 1 << 16
+
+# What is left free on the disk.
+_SPARE_BYTES = 64 * 2**20
 
 
 def pack(folder: str, path: str) -> None:
@@ -50,15 +66,26 @@ def unpacked(path: str | os.PathLike) -> Iterator[str]:
         Path of the folder.
 
     Raises:
-        ValueError: it is no archive, is damaged, or is far too large.
+        ValueError: it is no archive, is damaged, holds what no module has, or
+            is too large for a module or for the disk.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with tarfile.open(path) as archive:
-                _check_size(archive, path)
-                # Refuses links and paths that lead out of the folder.
+            with (
+                _decompressed(path) as file,
+                tarfile.open(fileobj=_Bounded(file), mode="r:") as archive,
+            ):
+                _check(archive, path, folder)
                 archive.extractall(folder, filter="data")
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (
+            tarfile.TarError,
+            EOFError,
+            OSError,
+            zlib.error,
+            UnicodeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             # tarfile lists on further lines what it has tried.
             first = (str(error).splitlines() or [""])[0].rstrip(":")
             raise ValueError(
@@ -68,15 +95,71 @@ def unpacked(path: str | os.PathLike) -> Iterator[str]:
         yield folder
 
 
-def _check_size(archive, path):
+class _Bounded:
+    """A file of which no more than a header is read at once."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        """Reads bytes; tarfile says how many, as the archive tells it to."""
+        if not 0 <= size <= _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"it has a header of {size:,} bytes")
+        return self._file.read(size)
+
+
+def _decompressed(path):
+    """Opens an archive, which may be a .tar without compression."""
+    with open(path, "rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if is_gzip else open(path, "rb")
+
+
+def _check(archive, path, folder):
+    """Raises ValueError for an archive that no module comes in.
+
+    Entries are looked at as they come, so that a refusal costs no more than
+    what was let in before.
+    """
+    ratio_bytes = max(_SMALL_BYTES, _MAX_RATIO * os.path.getsize(path))
+    allowed = min(_MAX_BYTES, ratio_bytes)
+    free = shutil.disk_usage(folder).free - _SPARE_BYTES
     total = 0
     for count, entry in enumerate(archive, start=1):
+        _check_entry(entry, path)
         total += entry.size
-        if count > _MAX_ENTRIES or total > _MAX_BYTES:
+        if count > _MAX_ENTRIES or total > allowed:
             raise ValueError(
-                f"{path} holds more than {_MAX_ENTRIES:,} files or "
-                f"{_MAX_BYTES:,} bytes; no exported module is that large."
+                f"{path} unpacks to more than {_MAX_ENTRIES:,} files or "
+                f"{allowed:,} bytes; no exported module does. If you trust it, "
+                "unpack it yourself, and name the folder."
             )
+        if total > free:
+            raise ValueError(
+                f"{path} unpacks to {total:,} bytes or more, and {folder} has "
+                f"room for {max(free, 0):,}: free some, or set TMPDIR to a "
+                "folder of a larger disk."
+            )
+
+
+def _check_entry(entry, path):
+    """Raises ValueError unless an entry is a file or folder inside."""
+    name = repr(entry.name if len(entry.name) < 80 else f"{entry.name[:80]}...")
+    parts = entry.name.split("/")
+    problem = None
+    if not (entry.isreg() or entry.isdir()):
+        problem = "is neither a file nor a folder"
+    elif os.path.isabs(entry.name) or ".." in parts or "\0" in entry.name:
+        problem = "lies outside of it"
+    elif len(parts) > _MAX_DEPTH:
+        problem = f"lies more than {_MAX_DEPTH} folders deep"
+    elif len(entry.name) > _MAX_NAME_BYTES or entry.size < 0:
+        problem = "has an impossible name or size"
+    if problem:
+        raise ValueError(
+            f"{path} is no archive of an exported module: {name} {problem}."
+        )
 
 
 def _nobody(entry):

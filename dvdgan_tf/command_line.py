@@ -101,6 +101,13 @@ def define_configuration(values: flags.FlagValues, what: str) -> None:
         "repeated; bindings win over files.",
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "allow_gin_imports",
+        False,
+        "Lets the gin files that you name import modules, which runs them. A "
+        "run's own file never may.",
+        flag_values=values,
+    )
 
 
 def define_strategy(values: flags.FlagValues) -> None:
@@ -226,6 +233,25 @@ def check_model(module: str | None, workdir: str | None) -> None:
             "nor an exported module's (with saved_model.pb), nor an archive of "
             "such."
         )
+
+
+def say_what_runs(module: str | None) -> None:
+    """Prints a line if what is loaded could be the program of a stranger.
+
+    Args:
+        module: "demo", a URL, or a path of a folder or an archive; None where
+            none is loaded. A run's folder is data.
+    """
+    if module in (None, "demo"):
+        return
+    name = os.path.expanduser(module)
+    if RunFolder(name).is_run():
+        return
+    print(
+        f"{module} is a SavedModel, which is a program and can do what you "
+        "can: load only those that you trust.",
+        flush=True,
+    )
 
 
 def check_configuration(values: flags.FlagValues, example: str) -> None:

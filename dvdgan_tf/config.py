@@ -31,7 +31,7 @@ import dvdgan_tf.training.loop
 import dvdgan_tf.training.losses
 import dvdgan_tf.training.prediction_grid
 import dvdgan_tf.training.trainer
-from dvdgan_tf import gin_files
+from dvdgan_tf import gin_files, gin_statements
 from dvdgan_tf.errors import innermost, one_line  # noqa: F401
 from dvdgan_tf.runs import RunConfig, RunFolder
 
@@ -40,19 +40,29 @@ for _module in pkgutil.iter_modules(dvdgan_tf.regularization.__path__):
     importlib.import_module(f"dvdgan_tf.regularization.{_module.name}")
 
 
-def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
+def parse(
+    files: Sequence[str],
+    bindings: Sequence[str],
+    run_file: str | None = None,
+    allow_imports: bool = False,
+) -> None:
     """Parses gin files, then bindings, and locks the configuration.
 
     An include is looked up from the working directory, then from the folder
     above that of the file named (so that `include "gin/dvdgan.gin"` works
-    from anywhere), then among the packaged files.
+    from anywhere), then among the packaged files. All statements are checked
+    before gin does what the first of them says.
 
     Args:
         files: paths, or names of packaged files; later ones win.
         bindings: strings such as "BATCH_SIZE = 8"; they win over all files.
+        run_file: path of a run's own file, which is read first. It is data:
+            it may only bind what a run is made of.
+        allow_imports: whether `files` and `bindings` may import modules.
 
     Raises:
-        ValueError: one sentence about the first mistake.
+        ValueError: one sentence about the first mistake, or about what a file
+            may not do.
     """
     gin_files.check_bindings(bindings)
     files = [gin_files.find(file) for file in files]
@@ -61,9 +71,26 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         gin.add_config_file_search_path(root)
     gin.add_config_file_search_path(gin_files.packaged_root())
     try:
-        with _quiet_search():
+        with _quiet_search(allow_imports):
+            imports = gin_statements.check_named_files(
+                files, bindings, allow_imports
+            )
+            if run_file:
+                gin_statements.check_run_file(run_file)
+                files = [run_file, *files]
+            # A run's file may name what they register.
+            for module in imports:
+                importlib.import_module(module)
             gin.parse_config_files_and_bindings(files, bindings)
-    except (ValueError, OSError, SyntaxError, NameError) as error:
+    except (
+        ValueError,
+        OSError,
+        SyntaxError,
+        NameError,
+        KeyError,
+        TypeError,
+        ImportError,
+    ) as error:
         raise ValueError(one_line(error)) from error
     except tokenize.TokenError as error:
         message, (line, _) = error.args
@@ -76,13 +103,21 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_search():
-    """Keeps gin from logging an error for each place where no include is."""
+def _quiet_search(allow_imports):
+    """Keeps gin from logging an error for each place where no include is.
+
+    Without imports gin looks for files only: it would import the packages that
+    an include could lie in.
+    """
     disabled = logging.root.manager.disable
+    readers = list(gin.config._FILE_READERS)
     logging.disable(logging.ERROR)
+    if not allow_imports:
+        gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
     try:
         yield
     finally:
+        gin.config._FILE_READERS[:] = readers
         logging.disable(disabled)
 
 
@@ -116,7 +151,7 @@ def of_run(
     folder.check_is_run()
     step, checkpoint = folder.checkpoint(step)
     with _set_aside():
-        parse([folder.config], [])
+        parse([], [], run_file=folder.config)
         bindings = {**gin.get_bindings("Trainer"), **gin.get_bindings("train")}
         # A reference, since bindings are resolved to what is not registered.
         grid = gin.query_parameter("train.sample_grid").selector

@@ -8,6 +8,7 @@ when it fails.
 
 import importlib.util
 import os
+import re
 import tempfile
 
 from absl import flags
@@ -43,6 +44,14 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string(
     "host", "127.0.0.1", "Address to listen on.", flag_values=FLAGS
+)
+flags.DEFINE_multi_string(
+    "allow_host",
+    [],
+    "A further name by which visitors reach the page, such as that of a proxy "
+    "in front of it; requests that name another host are refused. May be "
+    "repeated.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "port",
@@ -110,6 +119,12 @@ def check(options) -> None:
             raise ValueError(
                 f"--{name} must be from {low:g} to {high:g}. Received: {value}"
             )
+    for name in options.allow_host:
+        if not re.fullmatch(r"[\w.-]+|[\da-fA-F:]+", name):
+            raise ValueError(
+                "--allow_host is a name without scheme, port or path, such as "
+                f"digits.example.org. Received: {name!r}"
+            )
     truncations(options.truncations)
     if importlib.util.find_spec("gradio") is None:
         raise ImportError(
@@ -133,7 +148,9 @@ def _serve(options, folder):
         Answers(model, source, limits, folder), source.name, options.max_queue
     )
     upload_bytes = int(options.max_upload_mb * 1e6) if given else 0
-    url = server.serve(blocks, options.host, port, upload_bytes)
+    url = server.serve(
+        blocks, options.host, port, upload_bytes, options.allow_host
+    )
     if options.host not in _LOOPBACK:
         print("Everybody who reaches this machine can use the page.")
     print(f"Page: {url} (Ctrl-C ends it)", flush=True)
@@ -152,6 +169,7 @@ def _model(options):
 
     if not options.workdir:
         name = options.module or "demo"
+        command_line.say_what_runs(name)
         return load(name), Source(name)
     levels = truncations(options.truncations)
     print(f"Reading {options.workdir} ...", flush=True)

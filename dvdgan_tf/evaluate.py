@@ -127,13 +127,15 @@ def configure(workdir: str) -> int | None:
 
     from dvdgan_tf import config
 
-    files = list(FLAGS.gin_file)
     folder = RunFolder(workdir)
-    if not FLAGS.clips:
-        if FLAGS.watch:
-            wait_for(folder.config)
-        files.insert(0, folder.config)
-    config.parse(files, FLAGS.gin_param)
+    if FLAGS.watch and not FLAGS.clips:
+        wait_for(folder.config)
+    config.parse(
+        FLAGS.gin_file,
+        FLAGS.gin_param,
+        None if FLAGS.clips else folder.config,
+        FLAGS.allow_gin_imports,
+    )
     return None if FLAGS.clips else gin.query_parameter("train.num_steps")
 
 

@@ -121,6 +121,7 @@ def _model(options):
     from dvdgan_tf.sampling.conditions import first_frames
     from dvdgan_tf.sampling.loading import load
 
+    command_line.say_what_runs(options.module)
     model = load(options.module)
     given = model.facts["conditioning_frames"]
     if not (given and options.frames):

@@ -118,6 +118,7 @@ def run(options) -> None:
     from dvdgan_tf.sampling.loading import load
 
     level = 1.0 if options.truncation is None else options.truncation
+    command_line.say_what_runs(options.module)
     print(f"Reading {options.module or options.workdir} ...", flush=True)
     model = load(options.module or options.workdir, options.step, (level,))
     clips = chosen(model, options)

@@ -61,7 +61,11 @@ def run(workdir: str, init_from: str | None) -> None:
     from dvdgan_tf.training import loop
     from dvdgan_tf.training.strategies import make_strategy, share_cores
 
-    config.parse(FLAGS.gin_file, FLAGS.gin_param)
+    config.parse(
+        FLAGS.gin_file,
+        FLAGS.gin_param,
+        allow_imports=FLAGS.allow_gin_imports,
+    )
     share_cores(config.shards())
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
     devices.report(strategy)

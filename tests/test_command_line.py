@@ -198,3 +198,15 @@ def test_flags_in_the_docs_exist(page):
             ), f"{name} has no flag --{flag}"
     for flag in re.findall(r"`--(\w+)", text):
         assert flag in known | {"help"}, f"no command has the flag --{flag}"
+
+
+def test_a_module_is_said_to_be_a_program(tmp_path, capsys):
+    (tmp_path / "operative_config.gin").touch()
+    for name in (None, "demo", str(tmp_path)):
+        command_line.say_what_runs(name)
+    assert not capsys.readouterr().out
+    for name in ("https://example.org/x", "a.tar.gz", str(tmp_path / "x")):
+        command_line.say_what_runs(name)
+        line = capsys.readouterr().out
+        assert line.startswith(f"{name} is a SavedModel, which is a program")
+        assert line.count("\n") == 1

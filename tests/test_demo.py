@@ -43,6 +43,10 @@ def fails(capsys, monkeypatch):
             ["--max_upload_mb=nan"],
             "--max_upload_mb must be from 0.001 to 10000",
         ),
+        (
+            ["--allow_host=https://a.example/x"],
+            "a name without scheme, port or path",
+        ),
         (["--host=no-such-host.invalid"], "of 'no-such-host.invalid'"),
     ],
 )

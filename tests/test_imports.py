@@ -25,12 +25,13 @@ SHARED = {
     "devices",
     "errors",
     "gin_files",
+    "gin_statements",
     "quiet",
 }
 ROOTS = SHARED | {"__main__", *COMMANDS}
 
 # Every room may import them; they import nothing of the project.
-EVERYWHERE = {"files", "progress_bar", "runs"}
+EVERYWHERE = {"files", "plain_text", "progress_bar", "runs"}
 
 # Sub-package: what else of dvdgan_tf it may import, itself included.
 ALLOWED = {
@@ -64,6 +65,7 @@ ALLOWED = {
     "publishing": {"publishing", "archives", "exporting", "sampling", "video"},
     "plotting": {"plotting"},
     "files": set(),
+    "plain_text": set(),
     "runs": set(),
     "archives": set(),
     "named_variables": set(),

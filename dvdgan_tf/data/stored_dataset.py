@@ -61,25 +61,34 @@ def _check_features(name, data_dir):
     TFDS imports whatever module `features.json` names as that of a feature,
     and a dataset may bring such a module along.
     """
-    folder = os.path.join(data_dir, _family(name))
-    # Below it are versions, or configurations and their versions.
-    for depth in ("*", "*/*"):
-        for path in _glob(os.path.join(folder, depth, "features.json")):
-            for found in _class_names(path):
-                if "." in found and not found.startswith(_FEATURES):
-                    raise ValueError(
-                        f"{path!r} names {found!r} as a feature, which is not "
-                        "one of TensorFlow Datasets: reading it would run "
-                        "code that is not part of it. Use a dataset with "
-                        f"features of {_FEATURES}* only."
-                    )
+    for path in _features_files(os.path.join(data_dir, _family(name)), 2):
+        for found in _class_names(path):
+            if "." in found and not found.startswith(_FEATURES):
+                raise ValueError(
+                    f"{path!r} names {found!r} as a feature, which is not "
+                    "one of TensorFlow Datasets: reading it would run "
+                    "code that is not part of it. Use a dataset with "
+                    f"features of {_FEATURES}* only."
+                )
 
 
-def _glob(pattern):
+def _features_files(folder, depth):
+    """Yields each `features.json` below a dataset's folder.
+
+    There are versions below it, or configurations and their versions. Nothing
+    is looked up by a pattern: a folder's own name may look like one.
+    """
     try:
-        return tf.io.gfile.glob(pattern)
+        names = tf.io.gfile.listdir(folder)
     except tf.errors.OpError:
-        return []
+        return
+    for name in names:
+        inner = os.path.join(folder, name.rstrip("/"))
+        path = os.path.join(inner, "features.json")
+        if tf.io.gfile.exists(path):
+            yield path
+        if depth > 1:
+            yield from _features_files(inner, depth - 1)
 
 
 def _class_names(path):

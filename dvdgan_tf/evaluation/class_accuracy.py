@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dvdgan_tf.evaluation.clip_classifier import ClipClassifier
 from dvdgan_tf.generation import latents
+from dvdgan_tf.plain_text import shown
 from dvdgan_tf.video.pixels import to_uint8
 
 # Seed of the held-out clips, whatever the classifier's seed is.
@@ -153,7 +154,9 @@ class ClassAccuracy:
             for label in np.unique(labels)
         }
         lowest = sorted(shares, key=shares.get)[:_NAMED]
-        listed = ", ".join(f"{name} {shares[name]:.0%}" for name in lowest)
+        listed = ", ".join(
+            f"{shown(name)} {shares[name]:.0%}" for name in lowest
+        )
         return f"Least often right: {listed}."
 
 

@@ -11,6 +11,7 @@ import warnings
 
 import gin
 import tensorflow as tf
+from absl import logging
 
 from dvdgan_tf.features import i3d, i3d_weights, resizing
 
@@ -73,6 +74,9 @@ def _first_line(error):
 class HubI3D:
     """I3D as it is in a SavedModel: the reference for FVD.
 
+    A SavedModel is a program: it can do what its user can. `NativeI3D` reads
+    only the weights of one.
+
     Args:
         handle: path or URL of a SavedModel or TF-Hub module (of TensorFlow 1
             or 2) with the signature "default", which maps `rgb_input` [B, T,
@@ -101,6 +105,11 @@ class HubI3D:
     def __init__(self, handle=KINETICS_400, resize="official"):
         self.preprocessing = resize
         folder = resolve(handle, "HubI3D.handle")
+        logging.warning(
+            "HubI3D.handle, %s, is a SavedModel, which is a program and can do "
+            "what you can; @NativeI3D reads only its weights.",
+            handle,
+        )
         try:
             # Kept, since the signature does not keep the variables alive.
             self._loaded = _tensorflow_hub().load(folder)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dvdgan_tf.page.settings import Settings
+from dvdgan_tf.plain_text import shown
 from dvdgan_tf.sampling.clip_writer import ClipWriter
 from dvdgan_tf.sampling.videos import Videos
 from dvdgan_tf.video import prediction_views, writing
@@ -61,7 +62,8 @@ def captions(model: "Model", settings: Settings) -> list[str]:
     Returns:
         A text for each clip.
     """
-    names, count = _names(model, settings), settings.count
+    names = [shown(name) for name in _names(model, settings)]
+    count = settings.count
     if settings.num_frames:
         return [f"no. {i}" for i in range(count)]
     if not settings.interpolate:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from dvdgan_tf.page.settings import MAX_SEED, Limits, Settings
+from dvdgan_tf.plain_text import in_markdown, shown
 
 # It imports TensorFlow, which mistakes should not wait for.
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ def controls_of(
         gr.File(label="Video to continue", elem_id="video") if given else None
     )
     classes = gr.Dropdown(
-        names,
+        # What a visitor sees, and what the page sends.
+        [(shown(name), name) for name in names],
         value=None if given else [],
         multiselect=not given,
         label="Class" if given else "Classes",
         info=(
-            f"What the video shows; {names[0]!r} if you choose none."
+            f"What the video shows; “{in_markdown(names[0])}” if you choose "
+            "none."
             if given
             else "What the clips show; all classes in turn if you choose none."
         ),

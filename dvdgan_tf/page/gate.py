@@ -1,7 +1,10 @@
-"""What comes between strangers and gradio: paths, sizes, other hosts."""
+"""What comes between strangers and gradio: paths, sizes, hosts, limits."""
 
 import json
 import re
+
+from dvdgan_tf.page.hosts import Hosts
+from dvdgan_tf.page.limits import Limits, client_of
 
 # What the page's own scripts ask for. Gradio serves some fifty other paths,
 # which write files, edit the page, or call functions past its queue. A file
@@ -23,6 +26,8 @@ _MARGIN_BYTES = 1 << 12
 # no answer.
 _MAX_DRAINED_BYTES = 1 << 22
 
+_TOO_MANY = (429, "Too many requests at once: wait a little.")
+
 # Whatever a page of gradio names, the browser asks nobody but this server.
 _POLICY = (
     b"default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
@@ -37,17 +42,34 @@ class Gate:
         app: ASGI application.
         max_upload_bytes: size of an uploaded file at most; 0 where none is
             taken.
+        hosts: the page's own names.
     """
 
-    def __init__(self, app, max_upload_bytes):
+    def __init__(self, app, max_upload_bytes: int, hosts: Hosts):
         self._app = app
         self._max_upload_bytes = max_upload_bytes
+        self._hosts = hosts
+        self._limits = Limits(max_upload_bytes)
 
     async def __call__(self, scope, receive, send):
         """Answers, or lets the application answer."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope["type"] != "http":  # The page needs no WebSocket.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        client = client_of(scope)
+        if not self._limits.begin(client):
+            await _drain(receive)
+            await _answer(send, *_TOO_MANY)
+            return
+        try:
+            await self._pass(scope, receive, send)
+        finally:
+            self._limits.end(client)
+
+    async def _pass(self, scope, receive, send):
         refusal, receive = await self._refusal(scope, receive)
         if refusal:
             await _drain(receive)
@@ -64,6 +86,8 @@ class Gate:
 
     async def _refusal(self, scope, receive):
         """Status and sentence, or None; and how to go on receiving."""
+        if not self._is_addressed(scope):
+            return (403, "This is not the address of this page."), receive
         if not _PATHS.fullmatch(_path(scope)):
             return (404, "There is no such page."), receive
         if scope["method"] in ("GET", "HEAD"):
@@ -82,8 +106,12 @@ class Gate:
             return (411, "Say how long the request is."), receive
         if length > limit:
             return (413, f"A request has at most {limit:,} bytes."), receive
+        client = client_of(scope)
         if is_upload:
-            return None, receive
+            allowed = self._limits.upload(client, length)
+            return (None if allowed else _TOO_MANY), receive
+        if not self._limits.work(client):
+            return _TOO_MANY, receive
         body = await _body(receive)
         receive = _again(body, receive)
         try:
@@ -92,6 +120,21 @@ class Gate:
         except (ValueError, RecursionError):
             return (400, "The request is no JSON."), receive
         return None, receive
+
+    def _is_addressed(self, scope):
+        """Whether a request is for this page, and from no other's script."""
+
+        def values(header):
+            return [
+                v.decode("latin-1") for k, v in scope["headers"] if k == header
+            ]
+
+        hosts = values(b"host")
+        return (
+            len(hosts) == 1
+            and self._hosts.allow_host(hosts[0])
+            and all(map(self._hosts.allow_origin, values(b"origin")))
+        )
 
 
 def _path(scope):

@@ -8,6 +8,7 @@ import gradio as gr
 
 from dvdgan_tf.page.answer import Answers
 from dvdgan_tf.page.controls import controls_of
+from dvdgan_tf.plain_text import in_markdown
 from dvdgan_tf.video.opening import CannotReadError
 
 # In the browser: the server is not asked for a number.
@@ -90,7 +91,7 @@ def _heading(name, facts):
         todo = "Press **Make clips** for videos that nobody has filmed."
     kinds = "1 class" if classes == 1 else f"{classes:,} classes"
     return (
-        f"# {facts['model']}\n{todo}\n\n"
+        f"# {in_markdown(facts['model'])}\n{todo}\n\n"
         f"Model `{name}`, training step {facts['step']:,}: {kinds}; {what}."
     )
 

@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 from dvdgan_tf.page.settings import Settings
+from dvdgan_tf.plain_text import shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +36,14 @@ def command(
     Returns:
         The command; None where the command line cannot say it: it cuts names of
         classes at commas, and takes statistics of a run at the very level
-        asked for, not between two.
+        asked for, not between two. Nor is there a command where a name has
+        characters that cannot be seen: nobody should run what they cannot
+        read.
     """
-    if any("," in name or name != name.strip() for name in settings.classes):
+    if any(
+        "," in name or name != shown(name, len(name) + 1)
+        for name in settings.classes
+    ):
         return None
     if source.truncations and settings.truncation not in source.truncations:
         return None

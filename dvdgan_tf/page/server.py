@@ -1,12 +1,15 @@
 """Serves the page on one address, until it is told to end."""
 
 import socket
+from collections.abc import Sequence
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from dvdgan_tf.page import look
 from dvdgan_tf.page.gate import Gate
+from dvdgan_tf.page.hosts import Hosts
+from dvdgan_tf.page.timed_protocol import TimedProtocol
 
 
 def free_port(host: str, port: int) -> int:
@@ -39,7 +42,11 @@ def free_port(host: str, port: int) -> int:
 
 
 def serve(
-    blocks: gr.Blocks, host: str, port: int, max_upload_bytes: int
+    blocks: gr.Blocks,
+    host: str,
+    port: int,
+    max_upload_bytes: int,
+    other_hosts: Sequence[str] = (),
 ) -> str:
     """Starts to serve a page, in a thread.
 
@@ -48,6 +55,7 @@ def serve(
         host: name or address to listen on.
         port: number of the port, from `free_port`.
         max_upload_bytes: size of a video at most; 0 where none is taken.
+        other_hosts: further names by which the page is reached.
 
     Returns:
         The page's URL.
@@ -57,7 +65,13 @@ def serve(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
         app_kwargs={
-            "middleware": [Middleware(Gate, max_upload_bytes=max_upload_bytes)]
+            "middleware": [
+                Middleware(
+                    Gate,
+                    max_upload_bytes=max_upload_bytes,
+                    hosts=Hosts(host, other_hosts),
+                )
+            ]
         },
         theme=look.theme(),
         css=look.CSS,
@@ -77,4 +91,6 @@ def serve(
         quiet=True,
         prevent_thread_lock=True,
     )
+    # gradio makes the server itself; each connection takes what stands here.
+    blocks.server.config.http_protocol_class = TimedProtocol
     return url

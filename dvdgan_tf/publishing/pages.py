@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dvdgan_tf.plain_text import fenced, in_markdown
 from dvdgan_tf.publishing.card import Card
-from dvdgan_tf.publishing.markdown import escaped, fenced, metrics_table
+from dvdgan_tf.publishing.markdown import metrics_table
 
 _BIBTEX = """\
 @misc{clark2019adversarial,
@@ -104,8 +105,9 @@ def hub_page(card: Card, facts: dict[str, Any]) -> str:
             "",
             "## Overview",
             "",
-            f"A {facts['model']} [1] that {task}: {facts['num_frames']} frames "
-            f"of {size} pixels in all, {facts['num_classes']} classes, "
+            f"A {in_markdown(facts['model'])} [1] that {task}: "
+            f"{facts['num_frames']} frames of {size} pixels in all, "
+            f"{facts['num_classes']} classes, "
             f"{facts['parameters']:,} parameters, averaged weights of step "
             f"{facts['step']:,}.",
             "",
@@ -133,7 +135,7 @@ def hub_page(card: Card, facts: dict[str, Any]) -> str:
 def _model(facts, class_names):
     """The paragraphs that say what the model is."""
     given = facts["conditioning_frames"]
-    shown = [escaped(name) for name in class_names[:_SHOWN_CLASSES]]
+    shown = [in_markdown(name) for name in class_names[:_SHOWN_CLASSES]]
     more = len(class_names) - len(shown)
     names = ", ".join(shown) + (f" and {more} more" if more else "")
     levels = ", ".join(f"{level:g}" for level in facts["truncation_levels"])
@@ -144,7 +146,7 @@ def _model(facts, class_names):
         else f"It makes clips of {facts['num_frames']} frames."
     )
     return (
-        f"A {facts['model']} (Clark, Donahue, Simonyan, "
+        f"A {in_markdown(facts['model'])} (Clark, Donahue, Simonyan, "
         "[arXiv 1907.06571](https://arxiv.org/abs/1907.06571) v2), made with "
         f"dvdgan_tf. {task} Frames have {facts['resolution']}x"
         f"{facts['resolution']} pixels. The generator has "

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from dvdgan_tf.plain_text import shown
+
 # How a caller names classes: by name or id, one or several, or all.
 Classes = str | int | Iterable[str | int] | None
 
@@ -39,12 +41,14 @@ def _class_id(value, names):
     except ValueError as error:
         close = difflib.get_close_matches(value, names, 3)
         hint = (
-            f"did you mean {' or '.join(map(repr, close))}?"
+            f"did you mean {' or '.join(repr(shown(name)) for name in close)}?"
             if close
-            else f"there are {', '.join(names[:5])}"
+            else f"there are {', '.join(map(shown, names[:5]))}"
             + (f" and {len(names) - 5} more." if len(names) > 5 else ".")
         )
-        raise ValueError(f"There is no class {value!r}; {hint}") from error
+        raise ValueError(
+            f"There is no class {shown(value)!r}; {hint}"
+        ) from error
     if not 0 <= number < len(names):
         raise ValueError(
             f"There is no class {number}; ids are from 0 to {len(names) - 1}."

@@ -2,11 +2,11 @@
 
 import math
 import os
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from dvdgan_tf.plain_text import in_file_name, shown
 from dvdgan_tf.video import pictures, writing
 from dvdgan_tf.video.lettering import Label, drawable
 
@@ -68,15 +68,14 @@ class ClipWriter:
             class_name: name of the class, for the grid and for the file's
                 name, in which what file systems do not like is replaced.
         """
-        # A dataset's labels are not to be trusted with paths.
-        safe = re.sub(r"[^\w-]+", "_", class_name)[:40]
+        safe = in_file_name(class_name)
         stem = os.path.join(self.folder, f"{self.count:05d}_{safe}")
         video = np.asarray(video)
         for name in self._formats:
             self._write_as(name, stem, video, label)
         if self.count < GRID_CLIPS:
             self._first.append(video)
-            name = drawable(class_name) or f"class {label}"
+            name = drawable(shown(class_name)) or f"class {label}"
             self._labels.append(Label(name))
         self.count += 1
 

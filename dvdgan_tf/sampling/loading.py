@@ -18,7 +18,9 @@ def load(
         name: folder of a run; folder or .tar.gz archive that
             `dvdgan_tf.export` has made; "demo", the weights in this package,
             of moving digits; or a URL, which tensorflow-hub downloads.
-            Load modules only from people whose programs you would run.
+            A module is a SavedModel, which is a program and can do what you
+            can: load only those that you trust. A run's folder is data;
+            nothing in it is executed.
         step: step of a run's checkpoint; the newest by default.
         truncations: levels of truncation to prepare, for a run only; a module
             has its own.

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf import files
+from dvdgan_tf.plain_text import fenced
 from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training import starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
@@ -112,9 +113,9 @@ class Run:
         files.write_json(self.folder.classes, list(class_names))
         self.summaries = Summaries(self.workdir, self.step)
         networks = self.trainer.networks[:3]
-        self.summaries.text(self.step, "config", f"```\n{config}\n```")
+        self.summaries.text(self.step, "config", fenced(config))
         if taken:
-            self.summaries.text(self.step, "init_from", f"```\n{taken}\n```")
+            self.summaries.text(self.step, "init_from", fenced(taken))
         self.summaries.text(self.step, "parameters", parameter_table(networks))
         counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
         self.say(f"Parameters: {', '.join(counts)}.")

@@ -11,6 +11,8 @@ from dvdgan_tf.data import stored_dataset
 
 @pytest.fixture
 def folder(tmp_path):
+    """A dataset's folder; that above looks like a pattern, and is none."""
+    tmp_path = tmp_path / "[x]*"
     example = stored.clip([b"x"], 0)
     return stored.write(tmp_path, "a", stored.features(), train=[[example]])
 
@@ -29,7 +31,7 @@ def test_features_of_others_are_not_imported(
         features = {"type": "evil_feature.Video", "content": {}}
     path.write_text(json.dumps(features))
     with pytest.raises(ValueError) as error:
-        stored_dataset.open_dataset("a:1.0.0", str(tmp_path))
+        stored_dataset.open_dataset("a:1.0.0", str(tmp_path / "[x]*"))
     text = str(error.value)
     assert "'evil_feature.Video'" in text and str(path) in text
     assert "\n" not in text and "evil_feature" not in sys.modules
@@ -39,12 +41,12 @@ def test_features_of_others_are_not_imported(
 def test_other_json_is_one_sentence(folder, tmp_path, text):
     (folder / "features.json").write_text(text)
     with pytest.raises(ValueError) as error:
-        stored_dataset.open_dataset("a", str(tmp_path))
+        stored_dataset.open_dataset("a", str(tmp_path / "[x]*"))
     assert "Cannot read the dataset 'a'" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_what_it_is_of_is_read(folder, tmp_path):
-    builder = stored_dataset.open_dataset("a", str(tmp_path))
+    builder = stored_dataset.open_dataset("a", str(tmp_path / "[x]*"))
     assert stored_dataset.label_feature(builder.info.features) == "label"
     assert stored_dataset.has_names(builder.info.features)

@@ -29,6 +29,13 @@ def test_saved_model_equals_native_network(networks):
     assert native["average_pool"].shape == (1, 1024)
 
 
+def test_a_saved_model_is_said_to_be_a_program(saved_model, caplog):
+    NativeI3D(saved_model)
+    assert not caplog.records
+    HubI3D(saved_model)
+    assert "is a program and can do what you can" in caplog.text
+
+
 def test_what_networks_say_of_themselves(networks):
     checksum = i3d_weights.checksum(made.tf_weights())
     for network in networks:

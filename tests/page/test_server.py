@@ -183,3 +183,112 @@ def test_ports():
     assert server.free_port("127.0.0.1", 0) > 1024
     with pytest.raises(OSError, match=r"'no-such-host[.]invalid'"):
         server.free_port("no-such-host.invalid", 80)
+
+
+def test_other_hosts_and_origins(answers, serving):
+    with serving(answers) as url:
+        refusal = (403, "This is not the address of this page.")
+        for path in ("", "config", "gradio_api/queue/join"):
+            for body in (None, b"{}"):
+                for headers in (
+                    {"host": "evil.example"},
+                    {"host": "evil.example:80"},
+                    {"origin": "http://evil.example"},
+                    {"origin": "null"},
+                ):
+                    assert request(url + path, body, **headers) == refusal
+        own = url.removesuffix("/")
+        assert request(url, origin=own, host="localhost:1")[0] == 200
+        # Two hosts, and none at all.
+        for line in (b"Host: localhost\r\nHost: evil.example\r\n", b""):
+            answer = raw(url, b"GET / HTTP/1.0\r\n" + line + b"\r\n")
+            assert answer.startswith(b"HTTP/1.1 40")
+            assert b"gradio" not in answer
+        upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
+        upgrade += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+        upgrade += b"Host: localhost\r\n\r\n"
+        assert b" 101 " not in raw(url, b"GET /x HTTP/1.1\r\n" + upgrade)
+
+
+def connected(url):
+    host, port = url.removeprefix("http://").strip("/").split(":")
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
+def raw(url, data):
+    """All that comes back until the connection is closed."""
+    with connected(url) as client:
+        client.sendall(data)
+        parts = iter(lambda: client.recv(1 << 16), b"")
+        return b"".join(parts)
+
+
+def test_half_sent_requests_are_closed(answers, serving, monkeypatch):
+    from dvdgan_tf.page import timed_protocol
+
+    monkeypatch.setattr(timed_protocol, "_SECONDS", 1.0)
+    head = b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: localhost\r\n"
+    with serving(answers) as url:
+        for data in (
+            b"",
+            b"GET / HT",
+            head,
+            head + b"Content-Length: 1000\r\n\r\n{",
+        ):
+            with connected(url) as client:
+                client.sendall(data)
+                assert closes(client, 10)
+        # A byte from time to time does not help.
+        with connected(url) as client:
+            client.sendall(head)
+            for _ in range(30):
+                try:
+                    client.sendall(b"a")
+                except OSError:
+                    break
+                if closes(client, 0.2):
+                    break
+            else:
+                raise AssertionError("It is still open.")
+        # What waits for its answer stays.
+        assert join(url, VALUES, "s")[0] == 200 and result(url, "s")[0]
+
+
+def closes(client, seconds):
+    """Whether the server closes a connection in time."""
+    client.settimeout(seconds)
+    try:
+        return client.recv(10) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_an_answer_that_takes_long_is_waited_for(answers, serving, monkeypatch):
+    from dvdgan_tf.page import timed_protocol
+
+    monkeypatch.setattr(timed_protocol, "_SECONDS", 0.3)
+    to = answers.to
+
+    def slow(*args):
+        threading.Event().wait(2)
+        return to(*args)
+
+    with serving(answers) as url:
+        monkeypatch.setattr(answers, "to", slow)
+        success, output = ask(url, VALUES, "s")
+        assert success and "data:image/webp" in output
+
+
+def test_requests_of_one_client_without_end(answers, serving):
+    with serving(answers) as url:
+        statuses = [join(url, ["x"], f"s{i}")[0] for i in range(20)]
+        assert statuses[:4] == [200] * 4 and 429 in statuses[12:]
+        status, text = join(url, ["x"], "s")
+        assert (status, text) == (
+            429,
+            "Too many requests at once: wait a little.",
+        )
+        # The page itself is still there.
+        assert request(url)[0] == 200

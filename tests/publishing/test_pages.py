@@ -3,11 +3,13 @@
 import html
 import re
 
+import hostile
 import pytest
 
+from dvdgan_tf.plain_text import fenced, in_markdown
 from dvdgan_tf.publishing.card import Card
 from dvdgan_tf.publishing.huggingface import with_header
-from dvdgan_tf.publishing.markdown import escaped, fenced, metrics_table
+from dvdgan_tf.publishing.markdown import metrics_table
 from dvdgan_tf.publishing.pages import hub_page, model_card
 
 CARD = Card(
@@ -53,7 +55,7 @@ def rendered(line):
     ],
 )
 def test_escaped_text_reads_as_itself(text):
-    line = escaped(text)
+    line = in_markdown(text)
     assert rendered(line) == text
     assert "<" not in line and ">" not in line
     # Not one of these stands without its backslash.
@@ -61,11 +63,11 @@ def test_escaped_text_reads_as_itself(text):
 
 
 def test_control_characters_and_lines_are_gone():
-    assert escaped("a\nb\r\n# c\x00\x1b\u202e\ud800d") == r"a b \# cd"
+    assert in_markdown("a\nb\r\n# c\x00\x1b\u202e\ud800d") == r"a b \# cd"
 
 
 def test_plain_names_stay_plain():
-    assert escaped("playing american football, (indoor)") == (
+    assert in_markdown("playing american football, (indoor)") == (
         "playing american football, (indoor)"
     )
 
@@ -92,6 +94,20 @@ def test_the_card():
     assert "It makes clips of 8 frames. Frames have 32x32 pixels." in text
     many = model_card(CARD, FACTS, [f"c{i}" for i in range(23)], "", [])
     assert "23 classes: c0, c1," in many and "c19 and 3 more." in many
+
+
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_hostile_names_do_nothing_in_the_card(name):
+    plain = model_card(CARD, FACTS, ["a", "b"], "", [])
+    row = {"metric": name, "value": 1.0, "truncation": 1.0, "dataset": name}
+    text = model_card(CARD, {**FACTS, "model": name}, [name, "b"], name, [row])
+    for mark in (r"^#+ .*$", r"^```+\w+$", r"<[^>]*>", r"(?<!\\)\]\([^)]*\)"):
+        body = text.partition("## Training configuration")[0]
+        kept = plain.partition("## Training configuration")[0]
+        assert re.findall(mark, body, re.M) == re.findall(mark, kept, re.M)
+    cells = [line for line in body.splitlines() if line.startswith("|")]
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in cells] == [8] * 3
+    assert len(text) < len(plain) + len(name) + 2_000
 
 
 def test_the_card_of_prediction():
