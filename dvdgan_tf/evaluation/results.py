@@ -43,7 +43,7 @@ class Results:
         Args:
             rows: list of dicts, see `evaluator.Evaluator`.
         """
-        _append(self.path, rows)
+        files.append_lines(self.path, *map(json.dumps, rows))
         at_step = {
             row["metric"]: row["value"]
             for row in rows
@@ -55,7 +55,7 @@ class Results:
         line = {"step": step} | {
             name: float(f"{value:.6g}") for name, value in at_step.items()
         }
-        _append(self._folder.metrics, [line])
+        files.append_lines(self._folder.metrics, json.dumps(line))
         if self._writer is None:
             # TensorBoard reads one growing file in a folder.
             folder = self._folder.evaluation_events
@@ -123,10 +123,3 @@ def _copy_checkpoint(path, folder):
     # What `tf.train.latest_checkpoint` reads.
     text = f'model_checkpoint_path: "{name}"\n'
     files.write_text(os.path.join(folder, "checkpoint"), text)
-
-
-def _append(path, rows):
-    # One write: a training run adds lines to the same file.
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    with open(path, "a") as file:
-        file.write(text)

@@ -17,12 +17,13 @@ from dvdgan_tf.training.stopping import StopRequest
 from dvdgan_tf.training.strategies import check_same_on_all_workers
 
 
-@gin.configurable(denylist=["init_from"])
+@gin.configurable(denylist=["init_from", "step"])
 def train(
     workdir: str,
     strategy: tf.distribute.Strategy,
     batches: Callable[..., Any],
     init_from: Callable[[], Any] | None = None,
+    step: int | None = None,
     dataset: Callable[[], Any] = gin.REQUIRED,
     trainer: Callable[[int], Any] = gin.REQUIRED,
     num_classes: int | None = None,
@@ -39,7 +40,7 @@ def train(
     held_out_clips: int = 64,
     final_report: Callable[[Any, Any], Any] | None = None,
 ) -> int:
-    """Trains until `num_steps`, from the newest checkpoint if there is one.
+    """Trains until `num_steps`, from a checkpoint if there is one.
 
     Everything is written below `workdir`; only the chief writes.
 
@@ -48,6 +49,7 @@ def train(
         strategy: a `tf.distribute.Strategy`.
         batches: a function such as `dvdgan_tf.data.pipeline.batches`.
         init_from: what a new run starts with, as `Run.start` takes it.
+        step: of the checkpoint to resume from; None for the newest.
         dataset: factory of the training clips (see `data.pipeline`).
         trainer: factory of the `Trainer`, called with the number of classes;
             its seed is also that of the batches.
@@ -105,7 +107,8 @@ def train(
     run = Run(
         trainer, workdir, keep_checkpoints, grid, standing_statistics_batches
     )
-    run.start(source.class_names, gin.operative_config_str(), init_from)
+    config = gin.operative_config_str()
+    run.start(source.class_names, config, init_from, step)
     # The clips are read only now, since mistakes above take no time.
     source.prepare()
     label_counts = source.label_counts if class_conditional else [1]
@@ -147,6 +150,8 @@ def _run_steps(
         run.say("Tracing the step; the first one takes the longest.")
     with StopRequest(run.trainer.strategy) as stop:
         if run.step == 0:
+            # First, so that a run that is killed can always go on.
+            run.save()
             run.sample(feed.conditions())
         while run.step < schedule.num_steps and not stop.agreed():
             step = run.step

@@ -1,7 +1,6 @@
 """A run's folder: what is read from it at the start and written to it."""
 
 import difflib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from dvdgan_tf import files
 from dvdgan_tf.runs import RunFolder
-from dvdgan_tf.training import starting_weights
+from dvdgan_tf.training import leftovers, starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.summaries import (
     Summaries,
@@ -72,45 +71,51 @@ class Run:
         class_names: Sequence[str],
         config: str,
         init_from: Callable[[], Any] | None = None,
+        step: int | None = None,
     ) -> None:
-        """Resumes from the newest checkpoint, or begins a new run.
+        """Resumes from a checkpoint, or begins a new run.
 
         Args:
             class_names: the dataset's classes, in the order of the labels.
             config: the operative gin configuration, a text.
             init_from: opens the `StoredWeights` that a new run starts with,
                 in a context; None: it starts with those of the initialisers.
+            step: of the checkpoint to resume from; what lies beyond it is
+                set aside. None for the newest that is whole.
 
         Raises:
             ValueError: the run was started with other classes or another
                 model, or `init_from` does not fit; nothing has been written
                 then.
-            FileNotFoundError: `init_from` is not there.
+            FileNotFoundError: `init_from` or the checkpoint is not there.
+            FileExistsError: an earlier run has left files, but no whole
+                checkpoint.
         """
-        resumed = self.checkpoints.latest() is not None
+        resumed = step is not None or self.checkpoints.latest() is not None
         taken = None
         if resumed:
-            _check_class_names(self.folder.classes, class_names)
-            path = self.checkpoints.restore()
+            _check_class_names(self.folder, class_names)
+            path = self.checkpoints.restore(step)
             # Configuration, though standing statistics make it a variable.
             for norm in self.trainer.generator.batch_norms():
                 norm.momentum.assign(norm.initial_momentum)
             self.say(f"Resumed from {path} at step {self.step}.")
             if init_from:
                 self.say("--init_from was for step 0 and is ignored.")
-        elif init_from:
-            with init_from() as stored:
-                taken = starting_weights.take(self.trainer, stored, class_names)
-            self.say(taken)
+        else:
+            leftovers.check_new(self.folder)
+            if init_from:
+                taken = self._take(init_from, class_names)
         if not self.is_chief:
             self.tell(f"begins at step {self.step}; worker 0 writes the files.")
             return
         os.makedirs(self.workdir, exist_ok=True)
+        self._tidy()
         if resumed:
             self._print_differences(config)
         files.write_text(self.folder.config, config)
         files.write_json(self.folder.classes, list(class_names))
-        self.summaries = Summaries(self.workdir, self.step)
+        self.summaries = Summaries(self.workdir)
         networks = self.trainer.networks[:3]
         self.summaries.text(self.step, "config", f"```\n{config}\n```")
         if taken:
@@ -118,6 +123,23 @@ class Run:
         self.summaries.text(self.step, "parameters", parameter_table(networks))
         counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
         self.say(f"Parameters: {', '.join(counts)}.")
+
+    def _take(self, init_from, class_names):
+        """Starts with the weights of another run; returns what was taken."""
+        with init_from() as stored:
+            taken = starting_weights.take(self.trainer, stored, class_names)
+        self.say(taken)
+        return taken
+
+    def _tidy(self):
+        """Makes the folder one of a run that has reached this step."""
+        leftovers.remove_unfinished(self.folder)
+        for news in (
+            leftovers.set_aside(self.folder, self.step),
+            leftovers.cut_metrics(self.folder, self.step),
+        ):
+            if news:
+                self.say(news)
 
     def keep_label_counts(self, counts: Sequence[int]) -> None:
         """Keeps how many clips have each label, for standing statistics.
@@ -280,9 +302,16 @@ class Run:
 
     def _print_differences(self, config):
         try:
-            with open(self.folder.config) as file:
+            with open(self.folder.config, encoding="utf-8") as file:
                 old = file.read()
         except FileNotFoundError:
+            return
+        except ValueError as error:
+            copy = leftovers.keep_copy(self.folder, self.folder.config)
+            self.say(
+                f"{self.folder.config} is no text ({error}); it is written "
+                f"anew, and what it was is {copy}."
+            )
             return
         differences = [
             line
@@ -309,20 +338,11 @@ def _bindings(config):
     return sorted(line for line in lines if line and line[0] != "#")
 
 
-def _check_class_names(path, class_names):
-    try:
-        with open(path) as file:
-            old = json.load(file)
-    except FileNotFoundError:
-        return
-    except ValueError as error:
+def _check_class_names(folder, class_names):
+    old = folder.class_names()
+    if old is not None and old != list(class_names):
         raise ValueError(
-            f"{path} is damaged ({error}); if the dataset's classes are those "
-            "of the run, delete it."
-        ) from error
-    if old != list(class_names):
-        raise ValueError(
-            f"The dataset's classes are not those of {path}: "
+            f"The dataset's classes are not those of {folder.classes}: "
             f"{len(class_names)} now, {len(old)} then, or in another order; "
             "labels would change their meaning. Use the same classes, or "
             "another --workdir."

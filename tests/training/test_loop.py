@@ -15,6 +15,7 @@ from training import tiny
 
 from dvdgan_tf.config import one_line
 from dvdgan_tf.data import pipeline
+from dvdgan_tf.runs import checkpoints_in
 from dvdgan_tf.training.run import NonFiniteError, Run
 from dvdgan_tf.training.samples import SampleGrid
 
@@ -122,6 +123,107 @@ def check_files(workdir):
         "speed/steps_per_second",
         "speed/real_clips_per_second",
     }
+
+
+def test_nothing_is_lost_without_the_list_of_checkpoints(tmp_path, trainer):
+    """Missing, cut short or empty: a run goes on where its files are."""
+    run = functools.partial(tiny.train, tmp_path, trainer)
+    assert run(2) == 2
+    for step, damage in ((3, None), (4, ""), (5, "model_check")):
+        (tmp_path / "ckpt" / "checkpoint").unlink()
+        if damage is not None:
+            (tmp_path / "ckpt" / "checkpoint").write_text(damage)
+        scramble(trainer)
+        assert run(step) == step
+    assert [line["step"] for line in metrics(tmp_path)] == [2, 3, 4, 5]
+    assert saved_steps(tmp_path) == [3, 4, 5]
+
+
+def test_a_run_without_its_checkpoints_does_not_begin_anew(tmp_path, trainer):
+    assert tiny.train(tmp_path, trainer, 2) == 2
+    before = (tmp_path / "metrics.jsonl").read_bytes()
+    os.rename(tmp_path / "ckpt", tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError, match=r"metrics\.jsonl, samples"):
+        tiny.train(tmp_path, trainer, 4)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before
+    assert not (tmp_path / "ckpt").exists()
+
+
+def test_a_run_killed_before_its_first_checkpoint_goes_on(
+    tmp_path, trainer, monkeypatch
+):
+    """It begins at step 0 again, with the metrics of the first time gone."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    initial = tiny.values(trainer)
+    assert tiny.train(straight, trainer, 4) == 4
+    expected = tiny.values(trainer)
+    tiny.assign(trainer, initial)
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "log", kill_after(3, Run.log))
+        with pytest.raises(KeyboardInterrupt):
+            tiny.train(killed, trainer, 4, steps_per_loop=1)
+    assert saved_steps(killed) == [0] and len(metrics(killed)) == 3
+    scramble(trainer)
+    assert tiny.train(killed, trainer, 4) == 4
+    for name, value in tiny.values(trainer).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert without_speed(metrics(killed)) == without_speed(metrics(straight))
+
+
+def kill_after(count, log):
+    """`Run.log` that ends the run at its last call."""
+    calls = []
+
+    def logged(self, *args):
+        log(self, *args)
+        calls.append(self)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+
+    return logged
+
+
+def test_resuming_from_an_older_checkpoint_keeps_the_newer(
+    tmp_path, trainer, capsys
+):
+    run = functools.partial(tiny.train, tmp_path, trainer, checkpoint_every=2)
+    assert run(6) == 6
+    expected, lines = tiny.values(trainer), metrics(tmp_path)
+    scramble(trainer)
+    assert run(6, step=2) == 6
+    assert f"from {tmp_path}/ckpt/step-2 at step 2" in capsys.readouterr().out
+    for name, value in tiny.values(trainer).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert without_speed(metrics(tmp_path)) == without_speed(lines)
+    aside = tmp_path / "set_aside" / "after-step-2"
+    assert metrics(aside) == lines
+    assert list(checkpoints_in(aside)) == [4, 6]
+    with pytest.raises(FileNotFoundError, match="no checkpoint of step 3"):
+        run(6, step=3)
+
+
+def test_damaged_files_of_a_run_are_named(tmp_path, trainer, capsys):
+    run = functools.partial(tiny.train, tmp_path, trainer)
+    assert run(2) == 2
+    classes = tmp_path / "classes.json"
+    before = classes.read_text()
+    for text in ("5", "[", "{}", "[null]"):
+        classes.write_text(text)
+        with pytest.raises(ValueError, match=r"classes\.json.* write the data"):
+            run(4)
+    classes.write_text(before)
+    (tmp_path / "operative_config.gin").write_bytes(b"\xff\xfe\0")
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write("5\n")
+    capsys.readouterr()
+    assert run(4) == 4
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/operative_config.gin is no text" in out
+    assert f"{tmp_path}/metrics.jsonl had 1 lines that are no metrics" in out
+    assert [line["step"] for line in metrics(tmp_path)] == [2, 4]
+    kept = tmp_path / "set_aside" / "damaged"
+    assert (kept.with_name("damaged-2") / "operative_config.gin").exists()
+    assert (kept / "metrics.jsonl").exists()
 
 
 class OtherSource(tiny.Source):
