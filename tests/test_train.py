@@ -146,7 +146,7 @@ def test_the_home_folder_is_expanded(run, monkeypatch, tmp_path):
 
 
 def test_weights_to_start_from(run, monkeypatch):
-    def says_what(workdir, strategy, batches, init_from):
+    def says_what(workdir, strategy, batches, init_from, step):
         with init_from() as stored:
             shape = stored.shape("generator/class_embedding")
             raise NonFiniteError(f"{stored.origin}: {shape}.")

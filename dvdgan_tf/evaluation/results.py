@@ -9,6 +9,9 @@ import tensorflow as tf
 from dvdgan_tf import files
 from dvdgan_tf.runs import RunFolder
 
+# What a line must have to be compared with others.
+_COLUMNS = {"step", "metric", "value", "truncation"}
+
 
 class Results:
     """Writes the results of one folder.
@@ -26,15 +29,17 @@ class Results:
         self._writer = None
 
     def rows(self) -> list[dict]:
-        """The lines that are there, dicts; cut off ones are left out."""
+        """The lines that are there, dicts; damaged ones are left out."""
         rows = []
         if os.path.exists(self.path):
-            with open(self.path) as file:
+            with open(self.path, encoding="utf-8", errors="replace") as file:
                 for line in file:
                     try:
-                        rows.append(json.loads(line))
-                    except ValueError:
+                        row = json.loads(line)
+                    except (ValueError, RecursionError):
                         continue  # Killed while it was written.
+                    if isinstance(row, dict) and row.keys() >= _COLUMNS:
+                        rows.append(row)
         return rows
 
     def add(self, rows: list[dict]) -> None:

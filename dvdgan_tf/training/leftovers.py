@@ -10,10 +10,10 @@ from dvdgan_tf import files, runs
 from dvdgan_tf.runs import RunFolder
 
 # What a killed process leaves: TensorFlow's folder of a save, its unfinished
-# files, and those of `files.replacing`.
+# files, and those of `files.replacing` and of `lock`.
 _UNFINISHED = re.compile(
     rf"{runs.CHECKPOINT_NAME}-\d+_temp|.*\.tempstate\d+|checkpoint\.tmp\w+"
-    r"|\.[0-9a-f]{32}-.*"
+    r"|\.[0-9a-f]{32}-.*|run\.lock\.[0-9a-f]{32}"
 )
 _SAMPLES = re.compile(r"step_(\d+)_.*")
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dvdgan_tf.training import replaced_clips
 from dvdgan_tf.training.feed import Feed
+from dvdgan_tf.training.lock import folder_lock
 from dvdgan_tf.training.overfitting import Overfitting, overfitting_of
 from dvdgan_tf.training.progress import Progress
 from dvdgan_tf.training.run import Run
@@ -84,7 +85,10 @@ def train(
     Raises:
         ValueError: an impossible configuration, or a checkpoint of another
             model or other classes.
-        FileNotFoundError: the dataset is not there.
+        FileNotFoundError: the dataset or the checkpoint is not there.
+        FileExistsError: the folder has files of an earlier run, but no
+            whole checkpoint.
+        BlockingIOError: another run is writing to the folder.
         NonFiniteError: training has diverged.
     """
     schedule = Schedule(
@@ -95,41 +99,51 @@ def train(
         sample_every if held_out_every is None else held_out_every,
     )
     check_at_least_one("held_out_clips", held_out_clips)
-    source, held_out = dataset(), None
-    if hold_out is not None:
-        source, held_out = hold_out(source)
-    with strategy.scope():
-        trainer = trainer(
-            number_of_classes(source, num_classes) if class_conditional else 1
+    with folder_lock(workdir, strategy) as lock:
+        source, held_out = dataset(), None
+        if hold_out is not None:
+            source, held_out = hold_out(source)
+        with strategy.scope():
+            trainer = trainer(
+                number_of_classes(source, num_classes)
+                if class_conditional
+                else 1
+            )
+        grid = sample_grid(trainer, class_names=source.class_names)
+        final_report = final_report and final_report(trainer, batches)
+        run = Run(
+            trainer,
+            workdir,
+            keep_checkpoints,
+            grid,
+            standing_statistics_batches,
+            lock,
         )
-    grid = sample_grid(trainer, class_names=source.class_names)
-    final_report = final_report and final_report(trainer, batches)
-    run = Run(
-        trainer, workdir, keep_checkpoints, grid, standing_statistics_batches
-    )
-    config = gin.operative_config_str()
-    run.start(source.class_names, config, init_from, step)
-    # The clips are read only now, since mistakes above take no time.
-    source.prepare()
-    label_counts = source.label_counts if class_conditional else [1]
-    trainer.randomness.follow_labels(label_counts)
-    run.keep_label_counts(label_counts)
-    feed = Feed(batches, source, trainer)
-    if trainer.generator.conditioning_frames:
-        grid.condition_on(*feed.shown(grid.num_clips))
-    overfitting = None
-    if held_out is not None:
-        overfitting = overfitting_of(
-            feed, Feed(batches, held_out, trainer), held_out_clips
+        config = gin.operative_config_str()
+        run.start(source.class_names, config, init_from, step)
+        # The clips are read only now, since mistakes above take no time.
+        source.prepare()
+        label_counts = source.label_counts if class_conditional else [1]
+        trainer.randomness.follow_labels(label_counts)
+        run.keep_label_counts(label_counts)
+        feed = Feed(batches, source, trainer)
+        if trainer.generator.conditioning_frames:
+            grid.condition_on(*feed.shown(grid.num_clips))
+        overfitting = None
+        if held_out is not None:
+            overfitting = overfitting_of(
+                feed, Feed(batches, held_out, trainer), held_out_clips
+            )
+        check_same_on_all_workers(strategy, "step", run.step)
+        check_same_on_all_workers(
+            strategy, "number of clips", source.num_examples
         )
-    check_same_on_all_workers(strategy, "step", run.step)
-    check_same_on_all_workers(strategy, "number of clips", source.num_examples)
-    sources = (source, held_out)
-    stopped_by = _run_steps(run, feed, schedule, overfitting, sources)
-    if final_report and run.step >= num_steps:
-        run.report(final_report, feed.conditions())
-    run.finish(stopped_by)
-    return run.step
+        sources = (source, held_out)
+        stopped_by = _run_steps(run, feed, schedule, overfitting, sources)
+        if final_report and run.step >= num_steps:
+            run.report(final_report, feed.conditions())
+        run.finish(stopped_by)
+        return run.step
 
 
 def _run_steps(

@@ -12,6 +12,7 @@ from dvdgan_tf import files
 from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training import leftovers, starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
+from dvdgan_tf.training.lock import FolderLock
 from dvdgan_tf.training.summaries import (
     Summaries,
     count_parameters,
@@ -38,6 +39,7 @@ class Run:
         grid: a `SampleGrid`.
         standing_statistics_batches: batches over which the averaged
             generator's batch norm statistics are taken before it samples.
+        lock: the `FolderLock` that this run holds, or None.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Run:
         keep_checkpoints: int,
         grid: Any,
         standing_statistics_batches: int = 16,
-    ):
+        lock: FolderLock | None = None,
+    ) -> None:
         self.trainer = trainer
         self.workdir = workdir
         self.folder = RunFolder(workdir)
         self.grid = grid
         self.standing_statistics_batches = standing_statistics_batches
+        self.lock = lock
         self.is_chief = trainer.strategy.extended.should_checkpoint
         self.checkpoints = Checkpoints(
             trainer, self.folder.checkpoints, keep_checkpoints
@@ -170,6 +174,7 @@ class Run:
 
         Raises:
             NonFiniteError: a loss or a gradient is not finite.
+            BlockingIOError: another run has taken the folder.
         """
         self._check_finite(first_step, history)
         rate = progress.advance(self.step)
@@ -191,6 +196,7 @@ class Run:
             self.say(line)
         if not self.is_chief:
             return
+        self._check_lock()
         clips = self.trainer.batch_size * self.trainer.batches_per_step
         values["speed/steps_per_second"] = rate
         values["speed/real_clips_per_second"] = rate * clips
@@ -238,9 +244,19 @@ class Run:
         self.trainer.update_standing_statistics(batches, conditions)
 
     def save(self) -> None:
-        """Writes a checkpoint."""
+        """Writes a checkpoint.
+
+        Raises:
+            BlockingIOError: another run has taken the folder.
+            OSError: it cannot be written.
+        """
         if self.is_chief:
+            self._check_lock()
             self.checkpoints.save(self.step)
+
+    def _check_lock(self):
+        if self.lock:
+            self.lock.check()
 
     def report(
         self,

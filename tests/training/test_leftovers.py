@@ -43,6 +43,7 @@ def test_what_a_killed_process_was_writing_is_removed(folder, tmp_path):
         "ckpt/step-40.index.tempstate123456789",
         "ckpt/checkpoint.tmp0a1b2c",
         f".{'0f' * 16}-classes.json",
+        f"run.lock.{'0f' * 16}",
         f"samples/.{'0f' * 16}-step_00000040_ema.png",
         # Killed while it was deleted: the index goes first.
         "ckpt/step-5.data-00000-of-00001",

@@ -16,6 +16,7 @@ from training import tiny
 from dvdgan_tf.config import one_line
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.runs import checkpoints_in
+from dvdgan_tf.training.lock import FolderLock
 from dvdgan_tf.training.run import NonFiniteError, Run
 from dvdgan_tf.training.samples import SampleGrid
 
@@ -200,6 +201,31 @@ def test_resuming_from_an_older_checkpoint_keeps_the_newer(
     assert list(checkpoints_in(aside)) == [4, 6]
     with pytest.raises(FileNotFoundError, match="no checkpoint of step 3"):
         run(6, step=3)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path, trainer):
+    """The second is refused before it builds anything or writes."""
+    with FolderLock(str(tmp_path)):
+        before = sorted(os.listdir(tmp_path))
+        with pytest.raises(BlockingIOError, match="trains in"):
+            tiny.train(tmp_path, None, 2)
+        assert sorted(os.listdir(tmp_path)) == before
+    assert tiny.train(tmp_path, trainer, 2) == 2
+    assert "run.lock" not in os.listdir(tmp_path)
+
+
+def test_a_run_that_lost_its_folder_writes_nothing_more(tmp_path, trainer):
+    class Robbed(tiny.Source):
+        def prepare(self):
+            # The process was stopped, and another one has found no life.
+            text = (tmp_path / "run.lock").read_text()
+            held = json.loads(text) | {"token": "another"}
+            (tmp_path / "run.lock").write_text(json.dumps(held))
+
+    with pytest.raises(BlockingIOError, match="no longer this run's"):
+        tiny.train(tmp_path, trainer, 2, dataset=Robbed)
+    assert saved_steps(tmp_path) == []
+    assert (tmp_path / "run.lock").exists()
 
 
 def test_damaged_files_of_a_run_are_named(tmp_path, trainer, capsys):
