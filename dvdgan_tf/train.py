@@ -55,12 +55,12 @@ def main(arguments: list[str] | None = None) -> None:
     keep_compiled()
     # A mistake on the command line is reported before these seconds.
     import_tensorflow()
-    from dvdgan_tf.training.run import NonFiniteError
+    from dvdgan_tf.training.watch import DivergenceError
 
     with sentences("the same command goes on"):
         try:
             run(FLAGS.workdir, FLAGS.init_from, FLAGS.step)
-        except NonFiniteError as error:
+        except DivergenceError as error:
             fail(one_line(error), 1)
 
 

@@ -14,7 +14,7 @@ from absl import logging
 from dvdgan_tf import train
 from dvdgan_tf.data import digits
 from dvdgan_tf.training import loop
-from dvdgan_tf.training.run import NonFiniteError
+from dvdgan_tf.training.watch import NonFiniteError
 
 ROOT = pathlib.Path(__file__).parents[1]
 DEMO = f"--gin_file={ROOT / 'gin' / 'demo.gin'}"

@@ -24,16 +24,31 @@ class Checkpoints:
         trainer: a `Trainer`.
         directory: folder of the checkpoints.
         keep: how many of the newest are kept; None for all.
+        keep_every: those of steps that this number divides are kept, too.
+        powers_of_two: whether of the steps from 2**n to 2**(n + 1) - 1 the
+            first is kept, too: after an explosion found late, one of them is
+            from before.
 
     Raises:
-        ValueError: `keep` is less than 1.
+        ValueError: `keep` or `keep_every` is less than 1.
     """
 
     def __init__(
-        self, trainer: Any, directory: str, keep: int | None = 3
+        self,
+        trainer: Any,
+        directory: str,
+        keep: int | None = 3,
+        keep_every: int | None = None,
+        powers_of_two: bool = False,
     ) -> None:
-        if keep is not None:
-            check_at_least_one("keep_checkpoints", keep)
+        for name, value in (
+            ("keep_checkpoints", keep),
+            ("keep_every", keep_every),
+        ):
+            if value is not None:
+                check_at_least_one(name, value)
+        self.keep_every = keep_every
+        self.powers_of_two = powers_of_two
         self.variables = trainer.variables()
         self.checkpoint = named_variables.checkpoint_of(self.variables)
         self.directory = directory
@@ -63,8 +78,13 @@ class Checkpoints:
         )
         return path
 
-    def save(self, step: int) -> str:
+    def save(self, step: int, healthy_step: int | None = None) -> str:
         """Writes a checkpoint, deletes those that are no longer kept.
+
+        Args:
+            step: that of the variables.
+            healthy_step: until here training was healthy for certain: the
+                newest checkpoint until then is kept, too.
 
         Returns:
             The path of the new one.
@@ -79,7 +99,7 @@ class Checkpoints:
             # once were: the counter is among their variables.
             self.checkpoint.save_counter.assign_add(1)
             self.checkpoint.write(path)
-            self._rotate()
+            self._rotate(healthy_step)
         except (tf.errors.OpError, OSError) as error:
             raise OSError(
                 f"Step {step} cannot be saved in {self.directory} "
@@ -93,10 +113,12 @@ class Checkpoints:
         newest = runs.newest_in(self.directory)
         return newest and newest[1]
 
-    def _rotate(self) -> None:
+    def _rotate(self, healthy_step: int | None) -> None:
         """Deletes the checkpoints that are not kept, and lists the others."""
         found = runs.checkpoints_in(self.directory)
-        kept = kept_steps(found, self.keep)
+        kept = kept_steps(
+            found, self.keep, self.keep_every, self.powers_of_two, healthy_step
+        )
         paths = [found[step] for step in sorted(kept)]
         # Before the deletion: the list never names what is not there.
         tf.compat.v1.train.update_checkpoint_state(
@@ -106,17 +128,36 @@ class Checkpoints:
             runs.delete_checkpoint(found[step])
 
 
-def kept_steps(steps: Iterable[int], newest: int | None) -> set[int]:
+def kept_steps(
+    steps: Iterable[int],
+    newest: int | None,
+    every: int | None = None,
+    powers_of_two: bool = False,
+    healthy_step: int | None = None,
+) -> set[int]:
     """The steps of the checkpoints that a run keeps.
 
     Args:
-        steps: those of all checkpoints, in order.
+        steps: those of all checkpoints.
         newest: how many of the newest are kept; None for all.
+        every: see `Checkpoints`, like the next.
+        powers_of_two: whether one per power of two is kept.
+        healthy_step: see `Checkpoints.save`.
     """
     steps = sorted(steps)
+    healthy = [
+        s for s in steps if healthy_step is not None and s <= healthy_step
+    ]
     # That of step 0 says where a run began, until there is a later one.
     steps = [step for step in steps if step] or steps
-    return set(steps if newest is None else steps[-newest:])
+    kept = set(steps if newest is None else steps[-newest:])
+    kept.update(healthy[-1:])
+    if every:
+        kept.update(step for step in steps if step % every == 0)
+    if powers_of_two:
+        first = {step.bit_length(): step for step in reversed(steps)}
+        kept.update(first.values())
+    return kept
 
 
 def step_of(path: str) -> int:

@@ -142,6 +142,21 @@ def cut_metrics(folder: RunFolder, step: int) -> str | None:
     return sentence
 
 
+def metrics(folder: RunFolder, step: int) -> list[dict]:
+    """The rows of metrics until a step, oldest first."""
+    try:
+        with open(folder.metrics, "rb") as file:
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return []
+    steps = map(_step_of, lines)
+    return [
+        json.loads(line)
+        for line, found in zip(lines, steps, strict=True)
+        if found is not None and found <= step
+    ]
+
+
 def _step_of(line: bytes) -> float | None:
     """The step of a line of metrics; None for a line that is none."""
     try:

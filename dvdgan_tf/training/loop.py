@@ -6,7 +6,9 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training import replaced_clips
+from dvdgan_tf.training.checkpoints import Checkpoints
 from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.lock import folder_lock
 from dvdgan_tf.training.overfitting import Overfitting, overfitting_of
@@ -16,6 +18,7 @@ from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.schedule import Schedule, check_at_least_one
 from dvdgan_tf.training.stopping import StopRequest
 from dvdgan_tf.training.strategies import check_same_on_all_workers
+from dvdgan_tf.training.watch import Watch
 
 
 @gin.configurable(denylist=["init_from", "step"])
@@ -33,13 +36,16 @@ def train(
     steps_per_loop: int = 100,
     sample_every: int = 1_000,
     checkpoint_every: int = 1_000,
-    keep_checkpoints: int = 3,
+    keep_checkpoints: int | None = 3,
+    keep_every: int | None = None,
+    keep_powers_of_two: bool = True,
     standing_statistics_batches: int = 16,
     sample_grid: Callable[[Any], Any] = SampleGrid,
     hold_out: Callable[[Any], tuple[Any, Any]] | None = None,
     held_out_every: int | None = None,
     held_out_clips: int = 64,
     final_report: Callable[[Any, Any], Any] | None = None,
+    watch: Callable[[], Watch] | None = Watch,
 ) -> int:
     """Trains until `num_steps`, from a checkpoint if there is one.
 
@@ -63,7 +69,11 @@ def train(
             to check that all is finite, and to obey a request to stop.
         sample_every: steps between sample grids.
         checkpoint_every: steps between checkpoints.
-        keep_checkpoints: how many of the newest are kept.
+        keep_checkpoints: how many of the newest are kept; None for all.
+        keep_every: checkpoints of steps that this number divides are kept,
+            too; None for none.
+        keep_powers_of_two: whether the first checkpoint from each power of two
+            on is kept, too.
         standing_statistics_batches: batches over which the averaged
             generator's batch norm statistics are taken before it samples.
         sample_grid: factory of the `SampleGrid`, called with the trainer and
@@ -78,6 +88,8 @@ def train(
             called with (trainer, batches) at the start; what it makes is
             called with nothing and returns a text and {name: value}. None for
             nothing.
+        watch: class of what names explosions and collapses; None for nothing
+            but a check that all is finite.
 
     Returns:
         The step reached.
@@ -89,7 +101,7 @@ def train(
         FileExistsError: the folder has files of an earlier run, but no
             whole checkpoint.
         BlockingIOError: another run is writing to the folder.
-        NonFiniteError: training has diverged.
+        DivergenceError: training has diverged.
     """
     schedule = Schedule(
         num_steps,
@@ -111,13 +123,21 @@ def train(
             )
         grid = sample_grid(trainer, class_names=source.class_names)
         final_report = final_report and final_report(trainer, batches)
+        checkpoints = Checkpoints(
+            trainer,
+            RunFolder(workdir).checkpoints,
+            keep_checkpoints,
+            keep_every,
+            keep_powers_of_two,
+        )
         run = Run(
             trainer,
             workdir,
-            keep_checkpoints,
+            checkpoints,
             grid,
             standing_statistics_batches,
             lock,
+            watch and watch(),
         )
         config = gin.operative_config_str()
         run.start(source.class_names, config, init_from, step)

@@ -19,10 +19,8 @@ from dvdgan_tf.training.summaries import (
     largest_spectral_weights,
     parameter_table,
 )
-
-
-class NonFiniteError(RuntimeError):
-    """A loss or a gradient is no longer a finite number."""
+from dvdgan_tf.training.suspect import fastest_growing
+from dvdgan_tf.training.watch import DivergenceError, NonFiniteError, Watch
 
 
 class Run:
@@ -35,21 +33,23 @@ class Run:
     Args:
         trainer: a `Trainer`.
         workdir: path in a mounted file system; created if missing.
-        keep_checkpoints: how many of the newest are kept.
+        checkpoints: the `Checkpoints` of that folder.
         grid: a `SampleGrid`.
         standing_statistics_batches: batches over which the averaged
             generator's batch norm statistics are taken before it samples.
         lock: the `FolderLock` that this run holds, or None.
+        watch: the `Watch` that judges whether training is healthy, or None.
     """
 
     def __init__(
         self,
         trainer: Any,
         workdir: str,
-        keep_checkpoints: int,
+        checkpoints: Checkpoints,
         grid: Any,
         standing_statistics_batches: int = 16,
         lock: FolderLock | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.trainer = trainer
         self.workdir = workdir
@@ -58,9 +58,8 @@ class Run:
         self.standing_statistics_batches = standing_statistics_batches
         self.lock = lock
         self.is_chief = trainer.strategy.extended.should_checkpoint
-        self.checkpoints = Checkpoints(
-            trainer, self.folder.checkpoints, keep_checkpoints
-        )
+        self.checkpoints = checkpoints
+        self.watch = watch
         self.sigmas = largest_spectral_weights(trainer.networks[:3])
         self.summaries = None
         self.sample_paths = []
@@ -104,6 +103,8 @@ class Run:
             for norm in self.trainer.generator.batch_norms():
                 norm.momentum.assign(norm.initial_momentum)
             self.say(f"Resumed from {path} at step {self.step}.")
+            if self.watch:
+                self.watch.recall(leftovers.metrics(self.folder, self.step))
             if init_from:
                 self.say("--init_from was for step 0 and is ignored.")
         else:
@@ -173,10 +174,12 @@ class Run:
             news: lines to print below that of the progress.
 
         Raises:
-            NonFiniteError: a loss or a gradient is not finite.
+            DivergenceError: a loss or a gradient is not finite, or a loss has
+                exploded.
             BlockingIOError: another run has taken the folder.
         """
         self._check_finite(first_step, history)
+        news = [*news, *self._watch(first_step, self.trainer.metrics, history)]
         rate = progress.advance(self.step)
         names = self.trainer.metrics
         values = dict(zip(names, history.mean(0).tolist(), strict=True))
@@ -198,26 +201,56 @@ class Run:
             return
         self._check_lock()
         clips = self.trainer.batch_size * self.trainer.batches_per_step
+        sigmas = {
+            f"sigma/{k}": float(w.sigma()) for k, w in self.sigmas.items()
+        }
+        for line in self._watch(
+            self.step - 1, list(sigmas), np.array([list(sigmas.values())])
+        ):
+            self.say(line)
         values["speed/steps_per_second"] = rate
         values["speed/real_clips_per_second"] = rate * clips
-        for path, weight in self.sigmas.items():
-            values[f"sigma/{path}"] = float(weight.sigma())
-        values.update(more or {})
+        values |= sigmas | (more or {})
         self.summaries.scalars(self.step, values)
 
     def _check_finite(self, first_step, history):
         bad = np.argwhere(~np.isfinite(history))
         if len(bad):
             row, column = bad[0]
-            good = self.checkpoints.latest()
             name, value = self.trainer.metrics[column], history[row, column]
             raise NonFiniteError(
-                f"{name} is {value} at step {first_step + row + 1}; the last "
-                "good checkpoint is "
-                f"{good or 'missing: none was written yet'}. Nothing was "
-                "saved; lower the learning rates, use float32, or resume "
-                "with another Trainer.seed."
+                f"{name} is {value} at step {first_step + row + 1}; "
+                f"{self._way_back()}"
             )
+
+    def _watch(self, first_step, names, history):
+        """Returns the warnings of the `Watch`; raises at an explosion."""
+        if not self.watch:
+            return []
+        try:
+            return self.watch.observe(first_step, names, history)
+        except DivergenceError as error:
+            raise DivergenceError(
+                f"{error}: training has exploded; {self._way_back()}"
+            ) from error
+
+    def _way_back(self):
+        """What to do after a divergence, and where it may have begun."""
+        saved = list(self.folder.steps())
+        if not saved:
+            return (
+                "the last good checkpoint is missing: none was written yet. "
+                "Lower the learning rates, or use float32."
+            )
+        latest = self.checkpoints.latest()
+        layer = fastest_growing(self.trainer.networks[:3], latest)
+        grown = f"Since then, {layer}, has grown most. " if layer else ""
+        return (
+            f"the last good checkpoint is {latest}. {grown}Nothing was saved; "
+            "lower the learning rates, use float32, or resume with another "
+            "Trainer.seed, by --step from an older checkpoint (there are "
+            f"{', '.join(map(str, saved))})."
+        )
 
     def sample(self, conditions: Iterator | None = None) -> None:
         """Writes the sample grids of the live and the averaged generator.
@@ -233,6 +266,12 @@ class Run:
             image, self.sample_paths = self.grid.write(
                 self.folder.samples, self.step, ema
             )
+            if self.watch and hasattr(self.grid, "spread"):
+                which = "averaged" if ema else "live"
+                for line in self.watch.judge_samples(
+                    self.step, which, self.grid.spread
+                ):
+                    self.say(line)
             name = "ema" if ema else "live"
             self.summaries.image(self.step, f"samples/{name}", image)
             # The GIF, which TensorBoard's image tab plays.
@@ -252,7 +291,8 @@ class Run:
         """
         if self.is_chief:
             self._check_lock()
-            self.checkpoints.save(self.step)
+            healthy = self.watch and self.watch.healthy_step
+            self.checkpoints.save(self.step, healthy)
 
     def _check_lock(self):
         if self.lock:

@@ -161,12 +161,31 @@ def test_all_that_a_checkpoint_manager_stored_is_stored(tmp_path):
 def test_a_kept_number_must_be_possible(tmp_path):
     with pytest.raises(ValueError, match="keep_checkpoints=0"):
         make(tmp_path, STORED, keep=0)
+    owner = types.SimpleNamespace(variables=dict)
+    with pytest.raises(ValueError, match="keep_every=0"):
+        Checkpoints(owner, str(tmp_path), keep_every=0)
     assert kept_steps([0, 2, 4], None) == {2, 4}
 
 
 def test_that_of_step_0_stays_only_until_there_is_another():
     assert kept_steps([0], 3) == {0}
     assert kept_steps([0, 5], 3) == {5}
+
+
+def test_some_older_ones_are_kept_for_ever():
+    steps = range(0, 1001, 10)
+    powers = {10, 20, 40, 70, 130, 260, 520}
+    assert kept_steps(steps, 2) == {990, 1000}
+    assert kept_steps(steps, 2, powers_of_two=True) == {990, 1000} | powers
+    hundreds = set(range(100, 1001, 100))
+    assert kept_steps(steps, 2, every=100) == {990} | hundreds
+    assert kept_steps(steps, 2, healthy_step=995) == {990, 1000}
+    assert kept_steps(steps, 2, healthy_step=317) == {310, 990, 1000}
+    # One after the other, it is the same ones that stay.
+    kept = []
+    for step in steps:
+        kept = kept_steps([*kept, step], 2, 100, True)
+    assert kept == {990} | hundreds | powers
 
 
 def test_values_that_are_damaged_are_refused(tmp_path):

@@ -16,9 +16,11 @@ from training import tiny
 from dvdgan_tf.config import one_line
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.runs import checkpoints_in
+from dvdgan_tf.training.checkpoints import Checkpoints
 from dvdgan_tf.training.lock import FolderLock
-from dvdgan_tf.training.run import NonFiniteError, Run
+from dvdgan_tf.training.run import Run
 from dvdgan_tf.training.samples import SampleGrid
+from dvdgan_tf.training.watch import DivergenceError, NonFiniteError, Watch
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +58,12 @@ def test_a_stopped_and_resumed_run_equals_a_straight_one(
 ):
     straight, halves = tmp_path / "straight", tmp_path / "halves"
     initial = tiny.values(trainer)
-    run = functools.partial(tiny.train, trainer=trainer, keep_checkpoints=2)
+    run = functools.partial(
+        tiny.train,
+        trainer=trainer,
+        keep_checkpoints=2,
+        keep_powers_of_two=False,
+    )
     assert run(straight, num_steps=8, checkpoint_every=2) == 8
     expected = tiny.values(trainer)
     out = capsys.readouterr().out
@@ -137,7 +144,7 @@ def test_nothing_is_lost_without_the_list_of_checkpoints(tmp_path, trainer):
         scramble(trainer)
         assert run(step) == step
     assert [line["step"] for line in metrics(tmp_path)] == [2, 3, 4, 5]
-    assert saved_steps(tmp_path) == [3, 4, 5]
+    assert saved_steps(tmp_path) == [2, 3, 4, 5]
 
 
 def test_a_run_without_its_checkpoints_does_not_begin_anew(tmp_path, trainer):
@@ -299,6 +306,69 @@ def test_refusals_and_divergence(tmp_path, trainer):
     assert [line["step"] for line in metrics(tmp_path)] == [2]
 
 
+class ExplodingSource(PoisonedSource):
+    """Its preparation makes the weight large, and the losses finite."""
+
+    def prepare(self):
+        self.weight.assign(self.weight + 1e5)
+
+
+def test_a_finite_explosion_is_not_saved(tmp_path, trainer):
+    run = functools.partial(
+        tiny.train, tmp_path, trainer, checkpoint_every=4, steps_per_loop=1
+    )
+    assert run(12) == 12
+    biases = [
+        variable
+        for variable in trainer.d_temporal.trainable_variables
+        if variable.path.endswith("bias")
+    ]
+    weight = biases[-1]
+    source = functools.partial(ExplodingSource, weight)
+    # The past that it is judged by is that of the metrics.
+    with pytest.raises(DivergenceError) as error:
+        run(16, dataset=source)
+    message = one_line(error.value)
+    assert "d_temporal is " in message and " at step 13, " in message
+    assert f"checkpoint is {tmp_path}/ckpt/step-12. Since then, " in message
+    assert f"Since then, {weight.path}, whose root mean" in message
+    assert "--step from an older checkpoint (there are 4, 8, 12)" in message
+    assert saved_steps(tmp_path) == [4, 8, 12]
+    assert metrics(tmp_path)[-1]["step"] == 12
+    # Who knows better may go on.
+    assert run(14, dataset=source, watch=None) == 14
+
+
+def test_collapse_is_named_and_an_earlier_checkpoint_stays(
+    tmp_path, trainer, capsys
+):
+    watch = functools.partial(
+        Watch, zero_loss=1e9, collapse_steps=4, same_samples=256
+    )
+    run = functools.partial(
+        tiny.train,
+        tmp_path,
+        trainer,
+        checkpoint_every=1,
+        keep_checkpoints=1,
+        keep_powers_of_two=False,
+        sample_every=3,
+    )
+    assert run(3) == 3
+    capsys.readouterr()
+    assert run(9, watch=watch) == 9
+    out = capsys.readouterr().out
+    for name in ("spatial", "temporal"):
+        assert (
+            f"\nwarning: loss/d_{name} has been below 1e+09 since step 4, for "
+            "4 steps: "
+        ) in out
+    for name in ("live", "averaged"):
+        line = f"warning: all samples of the {name} generator are the same at"
+        assert out.count(line) == 1 and f"{line} step 6: " in out
+    assert saved_steps(tmp_path) == [3, 9]
+
+
 def narrow(num_classes):
     generator = functools.partial(tiny.NETWORKS["generator"], ch=1)
     return tiny.trainer(None, num_classes, generator=generator)
@@ -367,12 +437,13 @@ def test_two_replicas(tmp_path, trainer):
 
 def test_momentum_is_configuration_also_where_it_resumes(tmp_path, trainer):
     norms = trainer.generator.batch_norms()
-    first = Run(trainer, str(tmp_path), 1, None)
+    checkpoints = Checkpoints(trainer, str(tmp_path / "ckpt"))
+    first = Run(trainer, str(tmp_path), checkpoints, None)
     first.start(("a",), "CH = 2")
     for norm in norms:
         norm.momentum.assign(0.5)
     first.checkpoints.save(0)
-    Run(trainer, str(tmp_path), 1, None).start(("a",), "CH = 2")
+    Run(trainer, str(tmp_path), checkpoints, None).start(("a",), "CH = 2")
     for norm in norms:
         assert norm.momentum.numpy() == np.float32(0.9)
 
