@@ -98,6 +98,21 @@ def write_json(
     write_text(path, json.dumps(value, indent=indent))
 
 
+def append_lines(path: str | os.PathLike, *lines: str) -> None:
+    """Adds lines to a file of UTF-8 text, which several processes may do.
+
+    A last line that was cut off, by a kill or a full disk, is ended first, so
+    that no line is glued to it.
+    """
+    with open(path, "ab+") as file:
+        text = "".join(f"{line}\n" for line in lines).encode()
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                text = b"\n" + text
+        file.write(text)
+
+
 def _beside(path: str | os.PathLike) -> str:
     """A name that nothing has, of a hidden file in the same folder."""
     path = os.fspath(path)

@@ -116,7 +116,7 @@ def opened(name: str) -> Iterator[StoredWeights]:
             yield _of_module(folder, f"the module {name}")
     elif os.path.isfile(os.path.join(path, "saved_model.pb")):
         yield _of_module(path, f"the module {name}")
-    elif RunFolder(path).steps():
+    elif runs.started_in(RunFolder(path).checkpoints):
         _, checkpoint = RunFolder(path).checkpoint()
         yield _of_checkpoint(checkpoint)
     else:

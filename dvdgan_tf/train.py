@@ -10,6 +10,8 @@ when training fails.
 import functools
 import os
 
+from absl import flags
+
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import fail, sentences
 from dvdgan_tf.errors import one_line
@@ -28,6 +30,14 @@ command_line.define_path(
     "run starts with; see docs/small_data.md. Ignored when a run resumes.",
     FLAGS,
 )
+flags.DEFINE_integer(
+    "step",
+    None,
+    "Step of the checkpoint to resume from; what the run has beyond it is set "
+    "aside. By default the newest.",
+    lower_bound=0,
+    flag_values=FLAGS,
+)
 command_line.define_path(
     "compilation_cache",
     None,
@@ -45,16 +55,16 @@ def main(arguments: list[str] | None = None) -> None:
     keep_compiled()
     # A mistake on the command line is reported before these seconds.
     import_tensorflow()
-    from dvdgan_tf.training.run import NonFiniteError
+    from dvdgan_tf.training.watch import DivergenceError
 
     with sentences("the same command goes on"):
         try:
-            run(FLAGS.workdir, FLAGS.init_from)
-        except NonFiniteError as error:
+            run(FLAGS.workdir, FLAGS.init_from, FLAGS.step)
+        except DivergenceError as error:
             fail(one_line(error), 1)
 
 
-def run(workdir: str, init_from: str | None) -> None:
+def run(workdir: str, init_from: str | None, step: int | None = None) -> None:
     """Trains what the gin files say."""
     from dvdgan_tf import config, devices, stored_weights
     from dvdgan_tf.data import pipeline
@@ -72,7 +82,7 @@ def run(workdir: str, init_from: str | None) -> None:
     opened = None
     if init_from:
         opened = functools.partial(stored_weights.opened, init_from)
-    loop.train(workdir, strategy, pipeline.batches, opened)
+    loop.train(workdir, strategy, pipeline.batches, opened, step)
 
 
 def keep_compiled() -> None:

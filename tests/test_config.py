@@ -3,6 +3,7 @@ import pathlib
 
 import gin
 import pytest
+import tensorflow as tf
 
 from dvdgan_tf import config, files
 from dvdgan_tf.runs import RunFolder
@@ -81,7 +82,7 @@ def run(tmp_path):
     config.parse([str(FOLDER / "demo.gin")], ["CH = 2"])
     files.write_text(folder.config, gin.config_str())
     files.write_json(folder.classes, ["a", "b"])
-    files.write_text(os.path.join(folder.checkpoints, "step-4.index"), "")
+    tf.train.Checkpoint().write(os.path.join(folder.checkpoints, "step-4"))
     gin.clear_config()
     return folder
 

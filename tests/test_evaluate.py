@@ -5,6 +5,7 @@ import types
 
 import gin
 import pytest
+import tensorflow as tf
 from absl import logging
 
 from dvdgan_tf import command_line, config, evaluate
@@ -134,8 +135,7 @@ class Levels:
 def results(tmp_path):
     """Of a run with the checkpoint of step 3."""
     command_line.parse(evaluate.FLAGS, "", ["--poll_seconds=0.01"])
-    (tmp_path / "ckpt").mkdir()
-    (tmp_path / "ckpt" / "step-3.index").write_text("")
+    tf.train.Checkpoint().write(str(tmp_path / "ckpt" / "step-3"))
     return Results(str(tmp_path))
 
 

@@ -92,3 +92,15 @@ def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["made"]
     assert [p.name for p in (tmp_path / "made").iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("before", ["", "1\n", "1", '{"step": 2, "lo'])
+def test_added_lines_are_glued_to_nothing(tmp_path, before):
+    path = tmp_path / "lines"
+    if before:
+        path.write_text(before)
+    files.append_lines(path, "2", "é")
+    files.append_lines(path, "3")
+    whole = before.removesuffix("\n")
+    expected = [whole] * bool(whole) + ["2", "é", "3"]
+    assert path.read_text(encoding="utf-8") == "\n".join([*expected, ""])

@@ -15,7 +15,7 @@ from absl import logging
 from dvdgan_tf import train
 from dvdgan_tf.data import digits
 from dvdgan_tf.training import loop
-from dvdgan_tf.training.run import NonFiniteError
+from dvdgan_tf.training.watch import NonFiniteError
 
 ROOT = pathlib.Path(__file__).parents[1]
 DEMO = f"--gin_file={ROOT / 'gin' / 'demo.gin'}"
@@ -147,7 +147,7 @@ def test_the_home_folder_is_expanded(run, monkeypatch, tmp_path):
 
 
 def test_weights_to_start_from(run, monkeypatch):
-    def says_what(workdir, strategy, batches, init_from):
+    def says_what(workdir, strategy, batches, init_from, step):
         with init_from() as stored:
             shape = stored.shape("generator/class_embedding")
             raise NonFiniteError(f"{stored.origin}: {shape}.")

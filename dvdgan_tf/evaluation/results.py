@@ -10,6 +10,9 @@ import tensorflow as tf
 from dvdgan_tf import files
 from dvdgan_tf.runs import RunFolder
 
+# What a line must have to be compared with others.
+_COLUMNS = {"step", "metric", "value", "truncation"}
+
 
 class Results:
     """Writes the results of one folder.
@@ -27,15 +30,17 @@ class Results:
         self._writer: Any = None
 
     def rows(self) -> list[dict]:
-        """The lines that are there, dicts; cut off ones are left out."""
+        """The lines that are there, dicts; damaged ones are left out."""
         rows = []
         if os.path.exists(self.path):
-            with open(self.path) as file:
+            with open(self.path, encoding="utf-8", errors="replace") as file:
                 for line in file:
                     try:
-                        rows.append(json.loads(line))
-                    except ValueError:
+                        row = json.loads(line)
+                    except (ValueError, RecursionError):
                         continue  # Killed while it was written.
+                    if isinstance(row, dict) and row.keys() >= _COLUMNS:
+                        rows.append(row)
         return rows
 
     def add(self, rows: list[dict]) -> None:
@@ -44,7 +49,7 @@ class Results:
         Args:
             rows: list of dicts, see `evaluator.Evaluator`.
         """
-        _append(self.path, rows)
+        files.append_lines(self.path, *map(json.dumps, rows))
         at_step = {
             row["metric"]: row["value"]
             for row in rows
@@ -56,7 +61,7 @@ class Results:
         line = {"step": step} | {
             name: float(f"{value:.6g}") for name, value in at_step.items()
         }
-        _append(self._folder.metrics, [line])
+        files.append_lines(self._folder.metrics, json.dumps(line))
         if self._writer is None:
             # TensorBoard reads one growing file in a folder.
             folder = self._folder.evaluation_events
@@ -124,10 +129,3 @@ def _copy_checkpoint(path, folder):
     # What `tf.train.latest_checkpoint` reads.
     text = f'model_checkpoint_path: "{name}"\n'
     files.write_text(os.path.join(folder, "checkpoint"), text)
-
-
-def _append(path, rows):
-    # One write: a training run adds lines to the same file.
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    with open(path, "a") as file:
-        file.write(text)

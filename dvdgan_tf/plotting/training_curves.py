@@ -21,14 +21,18 @@ def read(workdir: str) -> list[dict]:
     if not os.path.isfile(path):
         return []
     rows = []
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             try:
-                rows.append(json.loads(line))
-            except ValueError as error:
+                row = json.loads(line)
+                if not isinstance(row["step"], int | float):
+                    raise ValueError("its step is no number")
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise ValueError(
-                    f"Line {number} of {path} is damaged ({error})."
+                    f"Line {number} of {path} is damaged ({error}); delete "
+                    "the line."
                 ) from error
+            rows.append(row)
     return rows
 
 

@@ -6,8 +6,11 @@ from typing import Any
 import gin
 import tensorflow as tf
 
+from dvdgan_tf.runs import RunFolder
 from dvdgan_tf.training import replaced_clips
+from dvdgan_tf.training.checkpoints import Checkpoints
 from dvdgan_tf.training.feed import Feed
+from dvdgan_tf.training.lock import folder_lock
 from dvdgan_tf.training.overfitting import Overfitting, overfitting_of
 from dvdgan_tf.training.progress import Progress
 from dvdgan_tf.training.run import Run
@@ -15,14 +18,16 @@ from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.schedule import Schedule, check_at_least_one
 from dvdgan_tf.training.stopping import StopRequest
 from dvdgan_tf.training.strategies import check_same_on_all_workers
+from dvdgan_tf.training.watch import Watch
 
 
-@gin.configurable(denylist=["init_from"])
+@gin.configurable(denylist=["init_from", "step"])
 def train(
     workdir: str,
     strategy: tf.distribute.Strategy,
     batches: Callable[..., Any],
     init_from: Callable[[], Any] | None = None,
+    step: int | None = None,
     dataset: Callable[[], Any] = gin.REQUIRED,
     trainer: Any = gin.REQUIRED,
     num_classes: int | None = None,
@@ -31,15 +36,18 @@ def train(
     steps_per_loop: int = 100,
     sample_every: int = 1_000,
     checkpoint_every: int = 1_000,
-    keep_checkpoints: int = 3,
+    keep_checkpoints: int | None = 3,
+    keep_every: int | None = None,
+    keep_powers_of_two: bool = True,
     standing_statistics_batches: int = 16,
     sample_grid: Callable[..., Any] = SampleGrid,
     hold_out: Callable[[Any], tuple[Any, Any]] | None = None,
     held_out_every: int | None = None,
     held_out_clips: int = 64,
     final_report: Any = None,
+    watch: Callable[[], Watch] | None = Watch,
 ) -> int:
-    """Trains until `num_steps`, from the newest checkpoint if there is one.
+    """Trains until `num_steps`, from a checkpoint if there is one.
 
     Everything is written below `workdir`; only the chief writes.
 
@@ -48,6 +56,7 @@ def train(
         strategy: a `tf.distribute.Strategy`.
         batches: a function such as `dvdgan_tf.data.pipeline.batches`.
         init_from: what a new run starts with, as `Run.start` takes it.
+        step: of the checkpoint to resume from; None for the newest.
         dataset: factory of the training clips (see `data.pipeline`).
         trainer: factory of the `Trainer`, called with the number of classes;
             its seed is also that of the batches.
@@ -60,7 +69,11 @@ def train(
             to check that all is finite, and to obey a request to stop.
         sample_every: steps between sample grids.
         checkpoint_every: steps between checkpoints.
-        keep_checkpoints: how many of the newest are kept.
+        keep_checkpoints: how many of the newest are kept; None for all.
+        keep_every: checkpoints of steps that this number divides are kept,
+            too; None for none.
+        keep_powers_of_two: whether the first checkpoint from each power of two
+            on is kept, too.
         standing_statistics_batches: batches over which the averaged
             generator's batch norm statistics are taken before it samples.
         sample_grid: factory of the `SampleGrid`, called with the trainer and
@@ -75,6 +88,8 @@ def train(
             called with (trainer, batches) at the start; what it makes is
             called with nothing and returns a text and {name: value}. None for
             nothing.
+        watch: class of what names explosions and collapses; None for nothing
+            but a check that all is finite.
 
     Returns:
         The step reached.
@@ -82,8 +97,11 @@ def train(
     Raises:
         ValueError: an impossible configuration, or a checkpoint of another
             model or other classes.
-        FileNotFoundError: the dataset is not there.
-        NonFiniteError: training has diverged.
+        FileNotFoundError: the dataset or the checkpoint is not there.
+        FileExistsError: the folder has files of an earlier run, but no
+            whole checkpoint.
+        BlockingIOError: another run is writing to the folder.
+        DivergenceError: training has diverged.
     """
     schedule = Schedule(
         num_steps,
@@ -93,40 +111,59 @@ def train(
         sample_every if held_out_every is None else held_out_every,
     )
     check_at_least_one("held_out_clips", held_out_clips)
-    source, held_out = dataset(), None
-    if hold_out is not None:
-        source, held_out = hold_out(source)
-    with strategy.scope():
-        trainer = trainer(
-            number_of_classes(source, num_classes) if class_conditional else 1
+    with folder_lock(workdir, strategy) as lock:
+        source, held_out = dataset(), None
+        if hold_out is not None:
+            source, held_out = hold_out(source)
+        with strategy.scope():
+            trainer = trainer(
+                number_of_classes(source, num_classes)
+                if class_conditional
+                else 1
+            )
+        grid = sample_grid(trainer, class_names=source.class_names)
+        final_report = final_report and final_report(trainer, batches)
+        checkpoints = Checkpoints(
+            trainer,
+            RunFolder(workdir).checkpoints,
+            keep_checkpoints,
+            keep_every,
+            keep_powers_of_two,
         )
-    grid = sample_grid(trainer, class_names=source.class_names)
-    final_report = final_report and final_report(trainer, batches)
-    run = Run(
-        trainer, workdir, keep_checkpoints, grid, standing_statistics_batches
-    )
-    run.start(source.class_names, gin.operative_config_str(), init_from)
-    # The clips are read only now, since mistakes above take no time.
-    source.prepare()
-    label_counts = source.label_counts if class_conditional else [1]
-    trainer.randomness.follow_labels(label_counts)
-    run.keep_label_counts(label_counts)
-    feed = Feed(batches, source, trainer)
-    if trainer.generator.conditioning_frames:
-        grid.condition_on(*feed.shown(grid.num_clips))
-    overfitting = None
-    if held_out is not None:
-        overfitting = overfitting_of(
-            feed, Feed(batches, held_out, trainer), held_out_clips
+        run = Run(
+            trainer,
+            workdir,
+            checkpoints,
+            grid,
+            standing_statistics_batches,
+            lock,
+            watch and watch(),
         )
-    check_same_on_all_workers(strategy, "step", run.step)
-    check_same_on_all_workers(strategy, "number of clips", source.num_examples)
-    sources = (source, held_out)
-    stopped_by = _run_steps(run, feed, schedule, overfitting, sources)
-    if final_report and run.step >= num_steps:
-        run.report(final_report, feed.conditions())
-    run.finish(stopped_by)
-    return run.step
+        config = gin.operative_config_str()
+        run.start(source.class_names, config, init_from, step)
+        # The clips are read only now, since mistakes above take no time.
+        source.prepare()
+        label_counts = source.label_counts if class_conditional else [1]
+        trainer.randomness.follow_labels(label_counts)
+        run.keep_label_counts(label_counts)
+        feed = Feed(batches, source, trainer)
+        if trainer.generator.conditioning_frames:
+            grid.condition_on(*feed.shown(grid.num_clips))
+        overfitting = None
+        if held_out is not None:
+            overfitting = overfitting_of(
+                feed, Feed(batches, held_out, trainer), held_out_clips
+            )
+        check_same_on_all_workers(strategy, "step", run.step)
+        check_same_on_all_workers(
+            strategy, "number of clips", source.num_examples
+        )
+        sources = (source, held_out)
+        stopped_by = _run_steps(run, feed, schedule, overfitting, sources)
+        if final_report and run.step >= num_steps:
+            run.report(final_report, feed.conditions())
+        run.finish(stopped_by)
+        return run.step
 
 
 def _run_steps(
@@ -147,6 +184,8 @@ def _run_steps(
         run.say("Tracing the step; the first one takes the longest.")
     with StopRequest(run.trainer.strategy) as stop:
         if run.step == 0:
+            # First, so that a run that is killed can always go on.
+            run.save()
             run.sample(feed.conditions())
         while run.step < schedule.num_steps and not stop.agreed():
             step = run.step

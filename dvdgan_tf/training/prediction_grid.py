@@ -8,7 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.generation import latents
-from dvdgan_tf.training.samples import class_labels, file_stem, write_files
+from dvdgan_tf.training.samples import (
+    class_labels,
+    file_stem,
+    spread,
+    write_files,
+)
 from dvdgan_tf.video import prediction_views
 from dvdgan_tf.video.pixels import to_float, to_uint8
 
@@ -114,6 +119,8 @@ class PredictionGrid:
             the paths of PNG, GIF and MP4 (`prediction_views.side_by_side`).
         """
         predictions = self.draw(ema)
+        # Over all clips: how each of them goes on may be without doubt.
+        self.spread = spread(predictions.reshape(1, -1, *predictions.shape[2:]))
         labels = class_labels(
             self.class_names, self.labels, self.trainer.generator.num_classes
         )

@@ -1,7 +1,6 @@
 """A run's folder: what is read from it at the start and written to it."""
 
 import difflib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,18 +11,17 @@ import tensorflow as tf
 from dvdgan_tf import files
 from dvdgan_tf.plain_text import fenced
 from dvdgan_tf.runs import RunFolder
-from dvdgan_tf.training import starting_weights
+from dvdgan_tf.training import leftovers, starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
+from dvdgan_tf.training.lock import FolderLock
 from dvdgan_tf.training.summaries import (
     Summaries,
     count_parameters,
     largest_spectral_weights,
     parameter_table,
 )
-
-
-class NonFiniteError(RuntimeError):
-    """A loss or a gradient is no longer a finite number."""
+from dvdgan_tf.training.suspect import fastest_growing
+from dvdgan_tf.training.watch import DivergenceError, NonFiniteError, Watch
 
 
 class Run:
@@ -36,29 +34,33 @@ class Run:
     Args:
         trainer: a `Trainer`.
         workdir: path in a mounted file system; created if missing.
-        keep_checkpoints: how many of the newest are kept.
+        checkpoints: the `Checkpoints` of that folder.
         grid: a `SampleGrid`.
         standing_statistics_batches: batches over which the averaged
             generator's batch norm statistics are taken before it samples.
+        lock: the `FolderLock` that this run holds, or None.
+        watch: the `Watch` that judges whether training is healthy, or None.
     """
 
     def __init__(
         self,
         trainer: Any,
         workdir: str,
-        keep_checkpoints: int,
+        checkpoints: Checkpoints,
         grid: Any,
         standing_statistics_batches: int = 16,
-    ):
+        lock: FolderLock | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self.trainer = trainer
         self.workdir = workdir
         self.folder = RunFolder(workdir)
         self.grid = grid
         self.standing_statistics_batches = standing_statistics_batches
+        self.lock = lock
         self.is_chief = trainer.strategy.extended.should_checkpoint
-        self.checkpoints = Checkpoints(
-            trainer, self.folder.checkpoints, keep_checkpoints
-        )
+        self.checkpoints = checkpoints
+        self.watch = watch
         self.sigmas = largest_spectral_weights(trainer.networks[:3])
         self.summaries: Any = None
         self.sample_paths = []
@@ -73,45 +75,53 @@ class Run:
         class_names: Sequence[str],
         config: str,
         init_from: Callable[[], Any] | None = None,
+        step: int | None = None,
     ) -> None:
-        """Resumes from the newest checkpoint, or begins a new run.
+        """Resumes from a checkpoint, or begins a new run.
 
         Args:
             class_names: the dataset's classes, in the order of the labels.
             config: the operative gin configuration, a text.
             init_from: opens the `StoredWeights` that a new run starts with,
                 in a context; None: it starts with those of the initialisers.
+            step: of the checkpoint to resume from; what lies beyond it is
+                set aside. None for the newest that is whole.
 
         Raises:
             ValueError: the run was started with other classes or another
                 model, or `init_from` does not fit; nothing has been written
                 then.
-            FileNotFoundError: `init_from` is not there.
+            FileNotFoundError: `init_from` or the checkpoint is not there.
+            FileExistsError: an earlier run has left files, but no whole
+                checkpoint.
         """
-        resumed = self.checkpoints.latest() is not None
+        resumed = step is not None or self.checkpoints.latest() is not None
         taken = None
         if resumed:
-            _check_class_names(self.folder.classes, class_names)
-            path = self.checkpoints.restore()
+            _check_class_names(self.folder, class_names)
+            path = self.checkpoints.restore(step)
             # Configuration, though standing statistics make it a variable.
             for norm in self.trainer.generator.batch_norms():
                 norm.momentum.assign(norm.initial_momentum)
             self.say(f"Resumed from {path} at step {self.step}.")
+            if self.watch:
+                self.watch.recall(leftovers.metrics(self.folder, self.step))
             if init_from:
                 self.say("--init_from was for step 0 and is ignored.")
-        elif init_from:
-            with init_from() as stored:
-                taken = starting_weights.take(self.trainer, stored, class_names)
-            self.say(taken)
+        else:
+            leftovers.check_new(self.folder)
+            if init_from:
+                taken = self._take(init_from, class_names)
         if not self.is_chief:
             self.tell(f"begins at step {self.step}; worker 0 writes the files.")
             return
         os.makedirs(self.workdir, exist_ok=True)
+        self._tidy()
         if resumed:
             self._print_differences(config)
         files.write_text(self.folder.config, config)
         files.write_json(self.folder.classes, list(class_names))
-        self.summaries = Summaries(self.workdir, self.step)
+        self.summaries = Summaries(self.workdir)
         networks = self.trainer.networks[:3]
         self.summaries.text(self.step, "config", fenced(config))
         if taken:
@@ -119,6 +129,23 @@ class Run:
         self.summaries.text(self.step, "parameters", parameter_table(networks))
         counts = (f"{n.name} {count_parameters(n):,}" for n in networks)
         self.say(f"Parameters: {', '.join(counts)}.")
+
+    def _take(self, init_from, class_names):
+        """Starts with the weights of another run; returns what was taken."""
+        with init_from() as stored:
+            taken = starting_weights.take(self.trainer, stored, class_names)
+        self.say(taken)
+        return taken
+
+    def _tidy(self):
+        """Makes the folder one of a run that has reached this step."""
+        leftovers.remove_unfinished(self.folder)
+        for news in (
+            leftovers.set_aside(self.folder, self.step),
+            leftovers.cut_metrics(self.folder, self.step),
+        ):
+            if news:
+                self.say(news)
 
     def keep_label_counts(self, counts: Sequence[int]) -> None:
         """Keeps how many clips have each label, for standing statistics.
@@ -148,9 +175,12 @@ class Run:
             news: lines to print below that of the progress.
 
         Raises:
-            NonFiniteError: a loss or a gradient is not finite.
+            DivergenceError: a loss or a gradient is not finite, or a loss has
+                exploded.
+            BlockingIOError: another run has taken the folder.
         """
         self._check_finite(first_step, history)
+        news = [*news, *self._watch(first_step, self.trainer.metrics, history)]
         rate = progress.advance(self.step)
         names = self.trainer.metrics
         values = dict(zip(names, history.mean(0).tolist(), strict=True))
@@ -170,27 +200,58 @@ class Run:
             self.say(line)
         if not self.is_chief:
             return
+        self._check_lock()
         clips = self.trainer.batch_size * self.trainer.batches_per_step
+        sigmas = {
+            f"sigma/{k}": float(w.sigma()) for k, w in self.sigmas.items()
+        }
+        for line in self._watch(
+            self.step - 1, list(sigmas), np.array([list(sigmas.values())])
+        ):
+            self.say(line)
         values["speed/steps_per_second"] = rate
         values["speed/real_clips_per_second"] = rate * clips
-        for path, weight in self.sigmas.items():
-            values[f"sigma/{path}"] = float(weight.sigma())
-        values.update(more or {})
+        values |= sigmas | (more or {})
         self.summaries.scalars(self.step, values)
 
     def _check_finite(self, first_step, history):
         bad = np.argwhere(~np.isfinite(history))
         if len(bad):
             row, column = bad[0]
-            good = self.checkpoints.latest()
             name, value = self.trainer.metrics[column], history[row, column]
             raise NonFiniteError(
-                f"{name} is {value} at step {first_step + row + 1}; the last "
-                "good checkpoint is "
-                f"{good or 'missing: none was written yet'}. Nothing was "
-                "saved; lower the learning rates, use float32, or resume "
-                "with another Trainer.seed."
+                f"{name} is {value} at step {first_step + row + 1}; "
+                f"{self._way_back()}"
             )
+
+    def _watch(self, first_step, names, history):
+        """Returns the warnings of the `Watch`; raises at an explosion."""
+        if not self.watch:
+            return []
+        try:
+            return self.watch.observe(first_step, names, history)
+        except DivergenceError as error:
+            raise DivergenceError(
+                f"{error}: training has exploded; {self._way_back()}"
+            ) from error
+
+    def _way_back(self):
+        """What to do after a divergence, and where it may have begun."""
+        saved = list(self.folder.steps())
+        if not saved:
+            return (
+                "the last good checkpoint is missing: none was written yet. "
+                "Lower the learning rates, or use float32."
+            )
+        latest = self.checkpoints.latest()
+        layer = fastest_growing(self.trainer.networks[:3], latest)
+        grown = f"Since then, {layer}, has grown most. " if layer else ""
+        return (
+            f"the last good checkpoint is {latest}. {grown}Nothing was saved; "
+            "lower the learning rates, use float32, or resume with another "
+            "Trainer.seed, by --step from an older checkpoint (there are "
+            f"{', '.join(map(str, saved))})."
+        )
 
     def sample(self, conditions: Iterator | None = None) -> None:
         """Writes the sample grids of the live and the averaged generator.
@@ -206,6 +267,12 @@ class Run:
             image, self.sample_paths = self.grid.write(
                 self.folder.samples, self.step, ema
             )
+            if self.watch and hasattr(self.grid, "spread"):
+                which = "averaged" if ema else "live"
+                for line in self.watch.judge_samples(
+                    self.step, which, self.grid.spread
+                ):
+                    self.say(line)
             name = "ema" if ema else "live"
             self.summaries.image(self.step, f"samples/{name}", image)
             # The GIF, which TensorBoard's image tab plays.
@@ -217,9 +284,20 @@ class Run:
         self.trainer.update_standing_statistics(batches, conditions)
 
     def save(self) -> None:
-        """Writes a checkpoint."""
+        """Writes a checkpoint.
+
+        Raises:
+            BlockingIOError: another run has taken the folder.
+            OSError: it cannot be written.
+        """
         if self.is_chief:
-            self.checkpoints.save(self.step)
+            self._check_lock()
+            healthy = self.watch and self.watch.healthy_step
+            self.checkpoints.save(self.step, healthy)
+
+    def _check_lock(self):
+        if self.lock:
+            self.lock.check()
 
     def report(
         self,
@@ -281,9 +359,16 @@ class Run:
 
     def _print_differences(self, config):
         try:
-            with open(self.folder.config) as file:
+            with open(self.folder.config, encoding="utf-8") as file:
                 old = file.read()
         except FileNotFoundError:
+            return
+        except ValueError as error:
+            copy = leftovers.keep_copy(self.folder, self.folder.config)
+            self.say(
+                f"{self.folder.config} is no text ({error}); it is written "
+                f"anew, and what it was is {copy}."
+            )
             return
         differences = [
             line
@@ -310,20 +395,11 @@ def _bindings(config):
     return sorted(line for line in lines if line and line[0] != "#")
 
 
-def _check_class_names(path, class_names):
-    try:
-        with open(path) as file:
-            old = json.load(file)
-    except FileNotFoundError:
-        return
-    except ValueError as error:
+def _check_class_names(folder, class_names):
+    old = folder.class_names()
+    if old is not None and old != list(class_names):
         raise ValueError(
-            f"{path} is damaged ({error}); if the dataset's classes are those "
-            "of the run, delete it."
-        ) from error
-    if old != list(class_names):
-        raise ValueError(
-            f"The dataset's classes are not those of {path}: "
+            f"The dataset's classes are not those of {folder.classes}: "
             f"{len(class_names)} now, {len(old)} then, or in another order; "
             "labels would change their meaning. Use the same classes, or "
             "another --workdir."

@@ -26,6 +26,9 @@ class SampleGrid:
         class_names: names of the classes in the order of their ids, which
             stand beside the rows; None for none.
 
+    Attributes:
+        spread: how much the samples of the last `write` differ; see `spread`.
+
     Raises:
         ValueError: the generator takes conditioning frames.
     """
@@ -90,6 +93,7 @@ class SampleGrid:
             its first sample), and the paths of PNG, GIF and MP4.
         """
         videos = self.draw(ema)
+        self.spread = spread(videos)
         still = still_grid(videos, self.labels)
         clip = pictures.grid(
             videos.reshape(-1, *videos.shape[2:]),
@@ -120,6 +124,27 @@ def class_labels(
         return None
     known = {i: drawable(names[i]) for i in ids if i < len(names)}
     return [Label(known.get(i) or f"class {i}") for i in ids]
+
+
+def spread(videos: np.ndarray) -> float:
+    """How much the samples of a row differ, in grey levels.
+
+    Args:
+        videos: uint8 [rows, samples, ...].
+
+    Returns:
+        The standard deviation over the samples of a row, averaged over rows
+        and pixels; over all rows if there is one sample in each. NaN for a
+        single sample.
+    """
+    if videos.shape[1] == 1:
+        videos = videos.swapaxes(0, 1)
+    if videos.shape[1] == 1:
+        return float("nan")
+    # A row at a time: a grid in float32 would need four times its memory.
+    return float(
+        np.mean([row.std(0, dtype=np.float32).mean() for row in videos])
+    )
 
 
 def file_stem(step: int, ema: bool) -> str:

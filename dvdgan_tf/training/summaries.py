@@ -1,7 +1,6 @@
 """What a run reports: TensorBoard events and `metrics.jsonl`."""
 
 import json
-import os
 from collections.abc import Sequence
 
 import keras
@@ -20,14 +19,11 @@ class Summaries:
     Args:
         workdir: folder of the run; events go into it, and scalars also
             into its `metrics.jsonl`, a JSON object per line.
-        step: the step at which the run starts; later lines of an earlier,
-            killed run are dropped, since they will be written again.
     """
 
-    def __init__(self, workdir: str, step: int) -> None:
+    def __init__(self, workdir: str) -> None:
         self.path = RunFolder(workdir).metrics
         self.writer = tf.summary.create_file_writer(workdir)
-        _drop_lines_after(self.path, step)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes {name: float}."""
@@ -38,8 +34,7 @@ class Summaries:
         line = {"step": step} | {
             name: float(f"{value:.6g}") for name, value in values.items()
         }
-        with open(self.path, "a") as file:
-            file.write(json.dumps(line) + "\n")
+        files.append_lines(self.path, json.dumps(line))
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
         """Writes an image, uint8 [H, W, 3]."""
@@ -74,20 +69,6 @@ class Summaries:
         with self.writer.as_default(step):
             tf.summary.text(name, markdown)
         self.writer.flush()
-
-
-def _drop_lines_after(path, step):
-    if not os.path.exists(path):
-        return
-    kept = []
-    with open(path) as file:
-        for line in file:
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except ValueError:
-                pass  # A line cut off when the run was killed.
-    files.write_text(path, "".join(kept))
 
 
 def parameter_table(networks: Sequence[keras.Model]) -> str:

@@ -226,6 +226,18 @@ def row(step, value, checkpoint="", truncation=1.0):
     }
 
 
+@pytest.mark.parametrize(
+    "stray", [b"5\n", b'{"step": 1}\n', b"\xff\n", b"[" * 100_000, b'{"st']
+)
+def test_a_line_that_is_no_result_spoils_no_other(tmp_path, stray):
+    results = Results(str(tmp_path))
+    results.add([row(3, 2.0)])
+    with open(tmp_path / "evaluations.jsonl", "ab") as file:
+        file.write(stray)
+    results.add([row(20, 1.0)])
+    assert results.rows() == [row(3, 2.0), row(20, 1.0)]
+
+
 def test_results_are_lines_scalars_and_the_best_checkpoint(workdir, tmp_path):
     results = Results(str(tmp_path))
     found = RunFolder(workdir).steps()

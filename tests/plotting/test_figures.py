@@ -241,8 +241,11 @@ def test_losses_that_all_runs_have():
     assert training_curves.losses(runs) == ["loss/g"]
 
 
-def test_a_damaged_line_is_named(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st')
+@pytest.mark.parametrize(
+    "damage", [b'{"st', b"5", b"[]", b'{"step": "1"}', b"\xff", b"[" * 100_000]
+)
+def test_a_damaged_line_is_named(tmp_path, damage):
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + damage)
     with pytest.raises(ValueError, match=r"Line 2 of .*metrics\.jsonl"):
         training_curves.read(str(tmp_path))
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.training.checkpoints import Checkpoints, step_of
+from dvdgan_tf.runs import checkpoints_in
+from dvdgan_tf.training.checkpoints import (
+    Checkpoints,
+    kept_steps,
+    step_of,
+)
 
 
 def make(directory, variables, keep=3):
@@ -80,30 +85,118 @@ def test_after_deletion_the_one_before_is_restored(tmp_path):
     assert make(tmp_path, OTHER).restore() == path
 
 
-@pytest.mark.parametrize(
-    ("part", "damage"),
-    [
-        ("index", "truncated"),
-        ("index", "garbled"),
-        ("data-00000-of-00001", "truncated"),
-        ("data-00000-of-00001", "garbled"),
-        ("data-00000-of-00001", "removed"),
-    ],
-)
-def test_damaged_files(tmp_path, part, damage):
+def test_a_missing_list_of_tensorflow_matters_to_nobody(tmp_path):
+    """Rotation goes on by the files, and the list is made anew."""
+    checkpoints = make(tmp_path, STORED, keep=2)
+    for step in (2, 4):
+        checkpoints.save(step)
+    for damage in (None, "", 'model_checkpoint_path: "ste'):
+        (tmp_path / "checkpoint").unlink()
+        if damage is not None:
+            (tmp_path / "checkpoint").write_text(damage)
+        fresh = make(tmp_path, OTHER, keep=2)
+        newest = fresh.restore()
+        assert newest == checkpoints.latest() and values(fresh) == STORED
+        path = fresh.save(step_of(newest) + 1)
+        assert list(checkpoints_in(tmp_path)) == [
+            step_of(newest),
+            step_of(path),
+        ]
+        assert tf.train.latest_checkpoint(tmp_path) == path
+
+
+def test_a_checkpoint_that_is_not_whole_is_passed_over_and_not_counted(
+    tmp_path,
+):
+    checkpoints = make(tmp_path, STORED, keep=2)
+    for step in (2, 4):
+        checkpoints.save(step)
+    (tmp_path / "step-4.data-00000-of-00001").write_bytes(b"")
+    fresh = make(tmp_path, OTHER, keep=2)
+    assert step_of(fresh.restore()) == 2
+    fresh.save(6)
+    assert list(checkpoints_in(tmp_path)) == [2, 6]
+
+
+def test_an_older_one_is_restored_by_its_step(tmp_path):
+    checkpoints = make(tmp_path, {**STORED, "step": 2})
+    path = checkpoints.save(2)
+    checkpoints.variables["step"].assign(4)
+    checkpoints.save(4)
+    fresh = make(tmp_path, OTHER)
+    assert fresh.restore(2) == path and values(fresh)["step"] == 2
+    with pytest.raises(FileNotFoundError, match=r"of step 3 .* are 2, 4\."):
+        fresh.restore(3)
+
+
+def test_all_that_a_checkpoint_manager_stored_is_stored(tmp_path):
+    """The counter of saves among them, which is restored."""
+    own = make(tmp_path / "own", STORED)
+    own.save(7)
+    again = make(tmp_path / "own", OTHER)
+    again.restore()
+    manager = tf.train.CheckpointManager(
+        make(tmp_path, STORED).checkpoint,
+        str(tmp_path / "manager"),
+        3,
+        checkpoint_name="step",
+    )
+    for number in (7, 8):
+        manager.save(number)
+    paths = [again.save(8), str(tmp_path / "manager" / "step-8")]
+    found, expected = (
+        {
+            key: reader.get_tensor(key).tolist()
+            for key in reader.get_variable_to_shape_map()
+            if not key.startswith("_")
+        }
+        for reader in map(tf.train.load_checkpoint, paths)
+    )
+    assert (
+        found == expected
+        and found["save_counter/.ATTRIBUTES/VARIABLE_VALUE"] == 2
+    )
+
+
+def test_a_kept_number_must_be_possible(tmp_path):
+    with pytest.raises(ValueError, match="keep_checkpoints=0"):
+        make(tmp_path, STORED, keep=0)
+    owner = types.SimpleNamespace(variables=dict)
+    with pytest.raises(ValueError, match="keep_every=0"):
+        Checkpoints(owner, str(tmp_path), keep_every=0)
+    assert kept_steps([0, 2, 4], None) == {2, 4}
+
+
+def test_that_of_step_0_stays_only_until_there_is_another():
+    assert kept_steps([0], 3) == {0}
+    assert kept_steps([0, 5], 3) == {5}
+
+
+def test_some_older_ones_are_kept_for_ever():
+    steps = range(0, 1001, 10)
+    powers = {10, 20, 40, 70, 130, 260, 520}
+    assert kept_steps(steps, 2) == {990, 1000}
+    assert kept_steps(steps, 2, powers_of_two=True) == {990, 1000} | powers
+    hundreds = set(range(100, 1001, 100))
+    assert kept_steps(steps, 2, every=100) == {990} | hundreds
+    assert kept_steps(steps, 2, healthy_step=995) == {990, 1000}
+    assert kept_steps(steps, 2, healthy_step=317) == {310, 990, 1000}
+    # One after the other, it is the same ones that stay.
+    kept = []
+    for step in steps:
+        kept = kept_steps([*kept, step], 2, 100, True)
+    assert kept == {990} | hundreds | powers
+
+
+def test_values_that_are_damaged_are_refused(tmp_path):
+    """All is there, and only the checksums tell."""
     big = {**STORED, "w": np.random.default_rng(0).normal(size=5000)}
     path = make(tmp_path, big).save(7)
-    file = tmp_path / f"step-7.{part}"
+    file = tmp_path / "step-7.data-00000-of-00001"
     content = file.read_bytes()
-    if damage == "removed":
-        file.unlink()
-    elif damage == "truncated":
-        file.write_bytes(content[: len(content) // 2])
-    else:
-        middle = len(content) // 2
-        file.write_bytes(content[:middle] + b"garbage!" + content[middle + 8 :])
-    own = {**OTHER, "w": np.zeros(5000)}
-    other = make(tmp_path, own)
+    middle = len(content) // 2
+    file.write_bytes(content[:middle] + b"garbage!" + content[middle + 8 :])
+    other = make(tmp_path, {**OTHER, "w": np.zeros(5000)})
     before = values(other)
     with pytest.raises(ValueError) as error:
         other.restore()

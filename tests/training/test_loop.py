@@ -15,8 +15,12 @@ from training import tiny
 
 from dvdgan_tf.config import one_line
 from dvdgan_tf.data import pipeline
-from dvdgan_tf.training.run import NonFiniteError, Run
+from dvdgan_tf.runs import checkpoints_in
+from dvdgan_tf.training.checkpoints import Checkpoints
+from dvdgan_tf.training.lock import FolderLock
+from dvdgan_tf.training.run import Run
 from dvdgan_tf.training.samples import SampleGrid
+from dvdgan_tf.training.watch import DivergenceError, NonFiniteError, Watch
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +58,12 @@ def test_a_stopped_and_resumed_run_equals_a_straight_one(
 ):
     straight, halves = tmp_path / "straight", tmp_path / "halves"
     initial = tiny.values(trainer)
-    run = functools.partial(tiny.train, trainer=trainer, keep_checkpoints=2)
+    run = functools.partial(
+        tiny.train,
+        trainer=trainer,
+        keep_checkpoints=2,
+        keep_powers_of_two=False,
+    )
     assert run(straight, num_steps=8, checkpoint_every=2) == 8
     expected = tiny.values(trainer)
     out = capsys.readouterr().out
@@ -124,6 +133,132 @@ def check_files(workdir):
     }
 
 
+def test_nothing_is_lost_without_the_list_of_checkpoints(tmp_path, trainer):
+    """Missing, cut short or empty: a run goes on where its files are."""
+    run = functools.partial(tiny.train, tmp_path, trainer)
+    assert run(2) == 2
+    for step, damage in ((3, None), (4, ""), (5, "model_check")):
+        (tmp_path / "ckpt" / "checkpoint").unlink()
+        if damage is not None:
+            (tmp_path / "ckpt" / "checkpoint").write_text(damage)
+        scramble(trainer)
+        assert run(step) == step
+    assert [line["step"] for line in metrics(tmp_path)] == [2, 3, 4, 5]
+    assert saved_steps(tmp_path) == [2, 3, 4, 5]
+
+
+def test_a_run_without_its_checkpoints_does_not_begin_anew(tmp_path, trainer):
+    assert tiny.train(tmp_path, trainer, 2) == 2
+    before = (tmp_path / "metrics.jsonl").read_bytes()
+    os.rename(tmp_path / "ckpt", tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError, match=r"metrics\.jsonl, samples"):
+        tiny.train(tmp_path, trainer, 4)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before
+    assert not (tmp_path / "ckpt").exists()
+
+
+def test_a_run_killed_before_its_first_checkpoint_goes_on(
+    tmp_path, trainer, monkeypatch
+):
+    """It begins at step 0 again, with the metrics of the first time gone."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    initial = tiny.values(trainer)
+    assert tiny.train(straight, trainer, 4) == 4
+    expected = tiny.values(trainer)
+    tiny.assign(trainer, initial)
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "log", kill_after(3, Run.log))
+        with pytest.raises(KeyboardInterrupt):
+            tiny.train(killed, trainer, 4, steps_per_loop=1)
+    assert saved_steps(killed) == [0] and len(metrics(killed)) == 3
+    scramble(trainer)
+    assert tiny.train(killed, trainer, 4) == 4
+    for name, value in tiny.values(trainer).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert without_speed(metrics(killed)) == without_speed(metrics(straight))
+
+
+def kill_after(count, log):
+    """`Run.log` that ends the run at its last call."""
+    calls = []
+
+    def logged(self, *args):
+        log(self, *args)
+        calls.append(self)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+
+    return logged
+
+
+def test_resuming_from_an_older_checkpoint_keeps_the_newer(
+    tmp_path, trainer, capsys
+):
+    run = functools.partial(tiny.train, tmp_path, trainer, checkpoint_every=2)
+    assert run(6) == 6
+    expected, lines = tiny.values(trainer), metrics(tmp_path)
+    scramble(trainer)
+    assert run(6, step=2) == 6
+    assert f"from {tmp_path}/ckpt/step-2 at step 2" in capsys.readouterr().out
+    for name, value in tiny.values(trainer).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert without_speed(metrics(tmp_path)) == without_speed(lines)
+    aside = tmp_path / "set_aside" / "after-step-2"
+    assert metrics(aside) == lines
+    assert list(checkpoints_in(aside)) == [4, 6]
+    with pytest.raises(FileNotFoundError, match="no checkpoint of step 3"):
+        run(6, step=3)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path, trainer):
+    """The second is refused before it builds anything or writes."""
+    with FolderLock(str(tmp_path)):
+        before = sorted(os.listdir(tmp_path))
+        with pytest.raises(BlockingIOError, match="trains in"):
+            tiny.train(tmp_path, None, 2)
+        assert sorted(os.listdir(tmp_path)) == before
+    assert tiny.train(tmp_path, trainer, 2) == 2
+    assert "run.lock" not in os.listdir(tmp_path)
+
+
+def test_a_run_that_lost_its_folder_writes_nothing_more(tmp_path, trainer):
+    class Robbed(tiny.Source):
+        def prepare(self):
+            # The process was stopped, and another one has found no life.
+            text = (tmp_path / "run.lock").read_text()
+            held = json.loads(text) | {"token": "another"}
+            (tmp_path / "run.lock").write_text(json.dumps(held))
+
+    with pytest.raises(BlockingIOError, match="no longer this run's"):
+        tiny.train(tmp_path, trainer, 2, dataset=Robbed)
+    assert saved_steps(tmp_path) == []
+    assert (tmp_path / "run.lock").exists()
+
+
+def test_damaged_files_of_a_run_are_named(tmp_path, trainer, capsys):
+    run = functools.partial(tiny.train, tmp_path, trainer)
+    assert run(2) == 2
+    classes = tmp_path / "classes.json"
+    before = classes.read_text()
+    for text in ("5", "[", "{}", "[null]"):
+        classes.write_text(text)
+        with pytest.raises(ValueError, match=r"classes\.json.* write the data"):
+            run(4)
+    classes.write_text(before)
+    (tmp_path / "operative_config.gin").write_bytes(b"\xff\xfe\0")
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write("5\n")
+    capsys.readouterr()
+    assert run(4) == 4
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/operative_config.gin is no text" in out
+    assert f"{tmp_path}/metrics.jsonl had 1 lines that are no metrics" in out
+    assert [line["step"] for line in metrics(tmp_path)] == [2, 4]
+    kept = tmp_path / "set_aside" / "damaged"
+    assert (kept.with_name("damaged-2") / "operative_config.gin").exists()
+    assert (kept / "metrics.jsonl").exists()
+
+
 class OtherSource(tiny.Source):
     class_names = ("a", "c", "b")
 
@@ -169,6 +304,69 @@ def test_refusals_and_divergence(tmp_path, trainer):
     assert f"{tmp_path}/ckpt/step-2" in message
     assert saved_steps(tmp_path) == [2]
     assert [line["step"] for line in metrics(tmp_path)] == [2]
+
+
+class ExplodingSource(PoisonedSource):
+    """Its preparation makes the weight large, and the losses finite."""
+
+    def prepare(self):
+        self.weight.assign(self.weight + 1e5)
+
+
+def test_a_finite_explosion_is_not_saved(tmp_path, trainer):
+    run = functools.partial(
+        tiny.train, tmp_path, trainer, checkpoint_every=4, steps_per_loop=1
+    )
+    assert run(12) == 12
+    biases = [
+        variable
+        for variable in trainer.d_temporal.trainable_variables
+        if variable.path.endswith("bias")
+    ]
+    weight = biases[-1]
+    source = functools.partial(ExplodingSource, weight)
+    # The past that it is judged by is that of the metrics.
+    with pytest.raises(DivergenceError) as error:
+        run(16, dataset=source)
+    message = one_line(error.value)
+    assert "d_temporal is " in message and " at step 13, " in message
+    assert f"checkpoint is {tmp_path}/ckpt/step-12. Since then, " in message
+    assert f"Since then, {weight.path}, whose root mean" in message
+    assert "--step from an older checkpoint (there are 4, 8, 12)" in message
+    assert saved_steps(tmp_path) == [4, 8, 12]
+    assert metrics(tmp_path)[-1]["step"] == 12
+    # Who knows better may go on.
+    assert run(14, dataset=source, watch=None) == 14
+
+
+def test_collapse_is_named_and_an_earlier_checkpoint_stays(
+    tmp_path, trainer, capsys
+):
+    watch = functools.partial(
+        Watch, zero_loss=1e9, collapse_steps=4, same_samples=256
+    )
+    run = functools.partial(
+        tiny.train,
+        tmp_path,
+        trainer,
+        checkpoint_every=1,
+        keep_checkpoints=1,
+        keep_powers_of_two=False,
+        sample_every=3,
+    )
+    assert run(3) == 3
+    capsys.readouterr()
+    assert run(9, watch=watch) == 9
+    out = capsys.readouterr().out
+    for name in ("spatial", "temporal"):
+        assert (
+            f"\nwarning: loss/d_{name} has been below 1e+09 since step 4, for "
+            "4 steps: "
+        ) in out
+    for name in ("live", "averaged"):
+        line = f"warning: all samples of the {name} generator are the same at"
+        assert out.count(line) == 1 and f"{line} step 6: " in out
+    assert saved_steps(tmp_path) == [3, 9]
 
 
 def narrow(num_classes):
@@ -239,12 +437,13 @@ def test_two_replicas(tmp_path, trainer):
 
 def test_momentum_is_configuration_also_where_it_resumes(tmp_path, trainer):
     norms = trainer.generator.batch_norms()
-    first = Run(trainer, str(tmp_path), 1, None)
+    checkpoints = Checkpoints(trainer, str(tmp_path / "ckpt"))
+    first = Run(trainer, str(tmp_path), checkpoints, None)
     first.start(("a",), "CH = 2")
     for norm in norms:
         norm.momentum.assign(0.5)
     first.checkpoints.save(0)
-    Run(trainer, str(tmp_path), 1, None).start(("a",), "CH = 2")
+    Run(trainer, str(tmp_path), checkpoints, None).start(("a",), "CH = 2")
     for norm in norms:
         assert norm.momentum.numpy() == np.float32(0.9)
 

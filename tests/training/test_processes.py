@@ -124,6 +124,51 @@ SampleGrid.samples_per_class = 1
 """
 
 
+def wait_for(words, process):
+    """Until a process has written words to stdout."""
+    until = time.monotonic() + TIMEOUT
+    while words not in text(process)[0]:
+        assert process.poll() is None, text(process)[1][-3000:]
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_a_second_run_is_refused_until_the_first_is_killed(start, tmp_path):
+    (tmp_path / "tiny.gin").write_text(GIN)
+    args = [
+        f"--gin_file={tmp_path / 'tiny.gin'}",
+        f"--workdir={tmp_path / 'run'}",
+        "--strategy=one_device",
+        "--gin_param=train.checkpoint_every=1",
+    ]
+    first = start("first", *args)
+    wait_for("step 3/1000000", first)
+    second = start("second", *args)
+    assert second.wait(TIMEOUT) == 2
+    sentence = text(second)[1].splitlines()[-1]
+    assert sentence.startswith(f"error: Process {first.pid} on host ")
+    assert first.poll() is None
+    first.kill()
+    first.wait()
+    # As if it had been killed in a save.
+    (tmp_path / "run" / "ckpt" / "step-9_temp").mkdir()
+    (tmp_path / "run" / "ckpt" / "checkpoint").write_text("")
+    before = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    third = start("third", *args)
+    wait_for("Resumed from", third)
+    wait_for("/1000000", third)
+    third.send_signal(signal.SIGTERM)
+    assert third.wait(TIMEOUT) == 0, text(third)[1][-3000:]
+    step = int(text(third)[0].split("Resumed from ")[1].split()[4].strip("."))
+    assert step >= 3 and f"/step-{step} at step {step}." in text(third)[0]
+    assert not (tmp_path / "run" / "ckpt" / "step-9_temp").exists()
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert lines[:step] == before[:step] and len(lines) > step
+    assert [json.loads(line)["step"] for line in lines] == list(
+        range(1, len(lines) + 1)
+    )
+
+
 def test_sigterm_saves_and_exits_with_success(start, tmp_path):
     (tmp_path / "tiny.gin").write_text(GIN)
     workdir = tmp_path / "run"
@@ -133,11 +178,7 @@ def test_sigterm_saves_and_exits_with_success(start, tmp_path):
         f"--workdir={workdir}",
         "--strategy=one_device",
     )
-    until = time.monotonic() + TIMEOUT
-    while "step 1/1000000" not in text(process)[0]:
-        assert process.poll() is None, text(process)[1][-3000:]
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    wait_for("step 1/1000000", process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(TIMEOUT) == 0, text(process)[1][-3000:]
     out, err = text(process)

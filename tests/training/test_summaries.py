@@ -14,7 +14,7 @@ def test_moving_clips_are_gifs_of_the_image_tab(tmp_path):
     video = np.zeros([4, 20, 30, 3], np.uint8)
     video[np.arange(4), :, 5 * np.arange(4)] = 255
     writing.write_gif(tmp_path / "a.gif", video, fps=10)
-    summaries = Summaries(str(tmp_path), 0)
+    summaries = Summaries(str(tmp_path))
     summaries.moving(7, "clips/ema", str(tmp_path / "a.gif"))
     (events,) = tmp_path.glob("events.*")
     ((event, value),) = (
