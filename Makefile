@@ -8,10 +8,19 @@ WORKDIR ?= runs/demo
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint lowest clean
+.PHONY: demo check test lint lowest clean
 
 demo: $(STAMP)
 	$(BIN)/python -m dvdgan_tf.train --gin_file=gin/demo.gin --workdir=$(WORKDIR)
+
+# The part of the tests for daily work: equations and configurations.
+CHECKED := tests/layers tests/metrics tests/data tests/plotting \
+    tests/training/test_losses.py tests/training/test_trainer.py \
+    tests/test_imports.py tests/test_config.py tests/test_gin_files.py \
+    tests/test_links.py
+
+check: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(CHECKED)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
