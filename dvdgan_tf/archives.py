@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from dvdgan_tf import files
 
@@ -73,7 +73,7 @@ def unpacked(path: str | os.PathLike) -> Iterator[str]:
         try:
             with (
                 _decompressed(path) as file,
-                tarfile.open(fileobj=_Bounded(file), mode="r:") as archive,
+                tarfile.open(fileobj=_bounded(file), mode="r:") as archive,
             ):
                 _check(archive, path, folder)
                 archive.extractall(folder, filter="data")
@@ -107,6 +107,11 @@ class _Bounded:
         if not 0 <= size <= _MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"it has a header of {size:,} bytes")
         return self._file.read(size)
+
+
+def _bounded(file) -> Any:
+    """tarfile needs of a file no more than `_Bounded` has."""
+    return _Bounded(file)
 
 
 def _decompressed(path):
