@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from dvdgan_tf import files
 
@@ -70,29 +70,48 @@ def unpacked(path: str | os.PathLike) -> Iterator[str]:
             is too large for a module or for the disk.
     """
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            with (
-                _decompressed(path) as file,
-                tarfile.open(fileobj=_Bounded(file), mode="r:") as archive,
-            ):
-                _check(archive, path, folder)
-                archive.extractall(folder, filter="data")
-        except (
-            tarfile.TarError,
-            EOFError,
-            OSError,
-            zlib.error,
-            UnicodeError,
-            OverflowError,
-            RecursionError,
-        ) as error:
-            # tarfile lists on further lines what it has tried.
-            first = (str(error).splitlines() or [""])[0].rstrip(":")
-            raise ValueError(
-                f"{path} is no readable archive of an exported module "
-                f"({first})."
-            ) from error
+        with _checked(path, folder) as archive:
+            archive.extractall(folder, filter="data")
         yield folder
+
+
+def check(path: str | os.PathLike) -> None:
+    """Looks at an archive's entries without unpacking them.
+
+    Args:
+        path: path of the .tar.gz file.
+
+    Raises:
+        ValueError: as of `unpacked`.
+    """
+    with _checked(path, tempfile.gettempdir()):
+        pass
+
+
+@contextlib.contextmanager
+def _checked(path, folder):
+    """Opens an archive and looks at its entries; errors are one sentence."""
+    try:
+        with (
+            _decompressed(path) as file,
+            tarfile.open(fileobj=_bounded(file), mode="r:") as archive,
+        ):
+            _check(archive, path, folder)
+            yield archive
+    except (
+        tarfile.TarError,
+        EOFError,
+        OSError,
+        zlib.error,
+        UnicodeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        # tarfile lists on further lines what it has tried.
+        first = (str(error).splitlines() or [""])[0].rstrip(":")
+        raise ValueError(
+            f"{path} is no readable archive of an exported module ({first})."
+        ) from error
 
 
 class _Bounded:
@@ -107,6 +126,11 @@ class _Bounded:
         if not 0 <= size <= _MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"it has a header of {size:,} bytes")
         return self._file.read(size)
+
+
+def _bounded(file) -> Any:
+    """tarfile needs of a file no more than `_Bounded` has."""
+    return _Bounded(file)
 
 
 def _decompressed(path):

@@ -15,9 +15,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from absl import flags, logging
 
-from dvdgan_tf import gin_files
+from dvdgan_tf import archives, gin_files
 from dvdgan_tf.errors import innermost, one_line
 from dvdgan_tf.runs import RunFolder
+
+_SMALL_ARCHIVE_BYTES = 64 * 2**20
 
 
 def new_flags() -> flags.FlagValues:
@@ -216,11 +218,15 @@ def check_workdir(values: flags.FlagValues) -> None:
 
 
 def check_model(module: str | None, workdir: str | None) -> None:
-    """Raises FileNotFoundError unless there is something to load.
+    """Makes sure that there is something to load.
 
     Args:
         module: "demo", a URL, or a path of a folder or an archive; or None.
         workdir: a run's folder, or None.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        ValueError: it is an archive, but of no module.
     """
     name = os.path.expanduser(workdir or module)
     if not workdir and (name == "demo" or "://" in name):
@@ -233,6 +239,9 @@ def check_model(module: str | None, workdir: str | None) -> None:
             "nor an exported module's (with saved_model.pb), nor an archive of "
             "such."
         )
+    # Before TensorFlow is loaded; what is larger takes a while to look at.
+    if os.path.isfile(name) and os.path.getsize(name) < _SMALL_ARCHIVE_BYTES:
+        archives.check(name)
 
 
 def say_what_runs(module: str | None) -> None:

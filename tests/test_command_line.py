@@ -210,3 +210,10 @@ def test_a_module_is_said_to_be_a_program(tmp_path, capsys):
         line = capsys.readouterr().out
         assert line.startswith(f"{name} is a SavedModel, which is a program")
         assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["deep", "many"])
+def test_a_hostile_archive_is_refused_before_tensorflow_is_loaded(name):
+    folder = pathlib.Path(__file__).parent / "hostile"
+    with pytest.raises(ValueError, match=f"{name}.tar.gz"):
+        command_line.check_model(str(folder / f"{name}.tar.gz"), None)
