@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dvdgan_tf import named_variables, runs
+from dvdgan_tf import files, named_variables, runs
 from dvdgan_tf.regularization.regularizer import STATE_PREFIXES
 from dvdgan_tf.training.schedule import check_at_least_one
 
@@ -119,10 +119,14 @@ class Checkpoints:
         kept = kept_steps(
             found, self.keep, self.keep_every, self.powers_of_two, healthy_step
         )
-        paths = [found[step] for step in sorted(kept)]
+        names = [os.path.basename(found[step]) for step in sorted(kept)]
+        lines = [f'model_checkpoint_path: "{names[-1]}"'] + [
+            f'all_model_checkpoint_paths: "{name}"' for name in names
+        ]
         # Before the deletion: the list never names what is not there.
-        tf.compat.v1.train.update_checkpoint_state(
-            self.directory, paths[-1], paths
+        files.write_text(
+            os.path.join(self.directory, "checkpoint"),
+            "".join(f"{line}\n" for line in lines),
         )
         for step in found.keys() - kept:
             runs.delete_checkpoint(found[step])
