@@ -51,7 +51,7 @@ class FolderLock:
         }
         self._made_folder = False
         self._stop = threading.Event()
-        self._thread = None
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "FolderLock":
         """Takes the lock.
@@ -198,7 +198,7 @@ class FolderLock:
 
 def folder_lock(workdir: str, strategy: tf.distribute.Strategy) -> FolderLock:
     """The lock of a run's folder, for one of the processes of a strategy."""
-    hosts = ()
+    hosts: tuple[str, ...] = ()
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         cluster = strategy.cluster_resolver.cluster_spec().as_dict()
         hosts = tuple(

@@ -292,7 +292,7 @@ class Run:
         """
         if self.is_chief:
             self._check_lock()
-            healthy = self.watch and self.watch.healthy_step
+            healthy = self.watch.healthy_step if self.watch else None
             self.checkpoints.save(self.step, healthy)
 
     def _check_lock(self):
