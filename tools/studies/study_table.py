@@ -29,7 +29,7 @@ def table(rows, values):
                     "; ".join(f"`{b}`" for b in group[0]["bindings"]),
                     ", ".join(str(row["seed"]) for row in group),
                     _range([row["steps"] for row in group]),
-                    _range([round(row["cpu_seconds"]) for row in group]),
+                    _range([row["cpu_seconds"] for row in group]),
                     *(_value(group, name) for name in values),
                 ]
             )
@@ -47,6 +47,10 @@ def _line(cells):
 
 
 def _range(numbers):
+    # The oldest rows do not say how many seconds they took.
+    numbers = [round(number) for number in numbers if number is not None]
+    if not numbers:
+        return ""
     least, most = min(numbers), max(numbers)
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
