@@ -3,13 +3,13 @@
 import contextlib
 import json
 import os
+import pathlib
 import select
 import signal
 import subprocess
 import sys
 import time
 
-import dvdgan_tf
 from dvdgan_tf.video import decode_worker
 
 # -P: the folder that the program was started in may be full of videos, and
@@ -53,8 +53,9 @@ class DecodeProcess:
     def __init__(self):
         self._requests = 0
         self._answered = True
-        root = os.path.dirname(os.path.dirname(dvdgan_tf.__file__))
-        paths = [root, os.environ.get("PYTHONPATH", "")]
+        # The folder that the package is in.
+        root = pathlib.Path(__file__).parents[2]
+        paths = [str(root), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             # Nothing here multiplies matrices; a pool of threads for each of
