@@ -7,6 +7,7 @@ import sys
 
 import gin
 import pytest
+import tensorflow as tf
 
 from dvdgan_tf import config, files
 from dvdgan_tf.runs import RunFolder
@@ -44,7 +45,7 @@ def run(tmp_path):
     config.parse([str(GIN / "demo.gin")], TINY)
     files.write_text(folder.config, gin.config_str())
     files.write_json(folder.classes, [str(digit) for digit in range(10)])
-    files.write_text(f"{folder.checkpoints}/step-4.index", "")
+    tf.train.Checkpoint().write(f"{folder.checkpoints}/step-4")
     gin.clear_config()
     return folder
 
