@@ -10,6 +10,7 @@ import time
 
 import pytest
 import runs
+import tensorflow as tf
 
 from tools.studies import study, study_process
 from tools.studies.study_table import table
@@ -19,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Burns processor time in steps of 0.05 s, saves when asked to stop, resumes,
 # and reports at its last step, as training does.
 STAND_IN = """
-import json, os, pathlib, signal, sys, time
+import json, os, pathlib, shutil, signal, sys, time
 def argument(name):
     (found,) = (a for a in sys.argv if name in a)
     return found.rpartition("=")[2]
@@ -35,7 +36,8 @@ while step < last and not asked:
     while time.process_time() < until:
         pass
     step += 1
-(work / "ckpt" / f"step-{step}.index").touch()
+for file in pathlib.Path(__file__).parent.glob("whole.*"):
+    shutil.copy(file, work / "ckpt" / f"step-{step}{file.suffix}")
 lines = [{"step": step, "loss/g": 1.0, "class_accuracy": 0.0}]
 if step >= last:
     lines += [{"step": step, "class_accuracy": 0.75, "right/3": 1.0}]
@@ -48,6 +50,8 @@ print("Threads:", os.environ["TF_NUM_INTRAOP_THREADS"], os.nice(0))
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
     """A Python that runs the stand-in whatever module it is told to run."""
+    # A checkpoint without variables; one without its files would not count.
+    tf.train.Checkpoint().write(str(tmp_path / "whole"))
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
     python = tmp_path / "python"
