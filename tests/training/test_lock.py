@@ -64,8 +64,8 @@ def test_a_second_run_is_refused(holder, tmp_path):
 
 def test_it_is_free_at_once_when_its_process_was_killed(holder, tmp_path):
     holder.send_signal(signal.SIGKILL)
-    # Not yet waited for, the process is a zombie.
-    holder.stdout.read()
+    # Until it has ended; not waited for, the process stays a zombie.
+    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
     with FolderLock(str(tmp_path)) as lock:
         lock.check()
     assert os.listdir(tmp_path) == []
