@@ -82,7 +82,7 @@ def check(path: str | os.PathLike) -> None:
         path: path of the .tar.gz file.
 
     Raises:
-        ValueError: as of `unpacked`.
+        ValueError: the archive is refused; see `unpacked`.
     """
     with _checked(path, tempfile.gettempdir()):
         pass

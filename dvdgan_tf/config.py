@@ -138,14 +138,15 @@ def of_run(
 
     Args:
         workdir: the run's folder.
-        step: of the checkpoint; the newest by default.
+        step: step of the checkpoint; the newest is taken by default.
 
     Yields:
         `RunConfig`
 
     Raises:
         FileNotFoundError: there is no run, or no such checkpoint.
-        ValueError: its configuration cannot be read, in one sentence.
+        ValueError: the configuration cannot be read; the message is one
+            sentence.
     """
     folder = RunFolder(workdir)
     folder.check_is_run()

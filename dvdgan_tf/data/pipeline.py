@@ -57,7 +57,7 @@ def batches(
     batch for each of its replicas, in order.
 
     Args:
-        source: see the top of this file.
+        source: gives the clips, as the top of this file describes.
         global_batch_size: B, examples over all replicas of all pipelines.
         seed: int; another seed is another order and other draws.
         start_batch: number of the first global batch; those before it are
@@ -113,7 +113,7 @@ def example(source, number, seed):
     number, too.
 
     Args:
-        source: see the top of this file.
+        source: gives the clips, as the top of this file describes.
         number: int64 scalar, position in the stream, from 0.
         seed: int.
 

@@ -85,7 +85,7 @@ def _label_counts(run, network):
         logging.warning(
             "%s was made by an older version and does not say how many clips "
             "each class has: the standing statistics are those of all classes "
-            "alike. To go on training it once writes %s.",
+            "alike. Resuming its training once writes %s.",
             run.folder.path,
             run.folder.label_counts,
         )
