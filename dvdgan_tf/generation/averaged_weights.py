@@ -14,11 +14,11 @@ class CheckpointedGenerator:
 
     Args:
         make: class or factory of G, called with (num_classes, name).
-        num_classes: as in training.
+        num_classes: number of classes that the run was trained with.
 
     Attributes:
         network: the generator.
-        statistics: its `StandingStatistics`.
+        statistics: the `StandingStatistics` of that generator.
     """
 
     def __init__(self, make: Callable, num_classes: int):
