@@ -70,7 +70,8 @@ def check_bindings(bindings: Sequence[str]) -> None:
     """Raises ValueError for bindings that the command line cannot mean.
 
     Args:
-        bindings: as of --gin_param, such as "BATCH_SIZE = 8".
+        bindings: bindings as the flag --gin_param takes them, such as
+            "BATCH_SIZE = 8".
     """
     for binding in bindings:
         name, equals, value = (part.strip() for part in binding.partition("="))
