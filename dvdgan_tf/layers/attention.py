@@ -4,6 +4,8 @@ Not drawn in v2 of the paper: off by default, switched on by feature
 resolution in G, D_S and D_T.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -37,12 +39,12 @@ class SelfAttention(keras.layers.Layer):
     """
 
     def __init__(
-        self, spectral_norm: SpectralNorm | None = None, **kwargs
+        self, spectral_norm: SpectralNorm | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.spectral_norm = spectral_norm
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: tuple) -> None:
         channels = inputs_shape[-1]
         if channels % 8:
             raise ValueError(
@@ -70,7 +72,7 @@ class SelfAttention(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def compute_output_shape(self, inputs_shape):
+    def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         return inputs_shape
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:

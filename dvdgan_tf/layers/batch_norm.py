@@ -9,6 +9,8 @@ per channel. Mean and variance [T, C] are taken over batch, height, width and
 all replicas, not over time, so that nothing leaks from frame to frame.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -43,7 +45,7 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
         epsilon: float = 1e-4,
         momentum: float = 0.9,
         spectral_norm: SpectralNorm | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
@@ -59,7 +61,7 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
             for name in ("gain", "bias")
         )
 
-    def build(self, inputs_shape, condition_shape):
+    def build(self, inputs_shape: tuple, condition_shape: tuple) -> None:
         _, frames, _, _, channels = inputs_shape
         for dense in (self.gain, self.bias):
             dense.units = channels
@@ -82,7 +84,9 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
             autocast=False,
         )
 
-    def compute_output_shape(self, inputs_shape, condition_shape=None):
+    def compute_output_shape(
+        self, inputs_shape: tuple, condition_shape: tuple | None = None
+    ) -> tuple:
         return inputs_shape
 
     def call(

@@ -27,7 +27,7 @@ class ConvGRU(RecurrentUnit):
     state. Arguments, call arguments and result are those of `RecurrentUnit`.
     """
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: tuple) -> None:
         channels = inputs_shape[-1]
         shape = (3, 3, 2 * channels, channels)
         self.reset = self.add_spectral_weight("reset_kernel", shape)  # W_r

@@ -1,6 +1,8 @@
 """Orthogonal initialisation [Saxe et al. 2014] of wide layers in seconds."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -24,7 +26,7 @@ class Orthogonal(keras.initializers.Orthogonal):
     weights do not depend on the accelerator.
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> tf.Tensor:
         rows, columns = math.prod(shape[:-1]), shape[-1]
         large, small = max(rows, columns), min(rows, columns)
         with tf.device("CPU:0"):

@@ -64,7 +64,7 @@ class RecurrentUnit(SpectralLayer):
         self,
         spectral_norm: SpectralNorm | None = None,
         unroll: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(spectral_norm, **kwargs)
         self.unroll = unroll
@@ -83,7 +83,9 @@ class RecurrentUnit(SpectralLayer):
         parameters = self.parameters(training)
         return self.apply(inputs, *states, parameters, num_frames=num_frames)
 
-    def compute_output_shape(self, inputs_shape, num_frames=None):
+    def compute_output_shape(
+        self, inputs_shape: tuple, num_frames: int | None = None
+    ) -> tuple:
         batch, frames, *map_shape = inputs_shape
         return (batch, num_frames or frames, *map_shape)
 
@@ -96,7 +98,7 @@ class RecurrentUnit(SpectralLayer):
         raise NotImplementedError
 
     def apply(
-        self, inputs: tf.Tensor, *args, num_frames: int | None = None
+        self, inputs: tf.Tensor, *args: Any, num_frames: int | None = None
     ) -> tf.Tensor:
         """The layer as a function of its arguments only; see `call`.
 

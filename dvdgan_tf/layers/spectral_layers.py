@@ -32,7 +32,7 @@ class SpectralLayer(keras.layers.Layer):
     """
 
     def __init__(
-        self, spectral_norm: SpectralNorm | None = None, **kwargs
+        self, spectral_norm: SpectralNorm | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.spectral_norm = spectral_norm or SpectralNorm()
@@ -54,7 +54,7 @@ class SpectralLayer(keras.layers.Layer):
         """Returns what `apply` needs, in the compute dtype."""
         raise NotImplementedError
 
-    def apply(self, inputs: tf.Tensor, *parameters) -> tf.Tensor:
+    def apply(self, inputs: tf.Tensor, *parameters: Any) -> tf.Tensor:
         """The layer as a function of its arguments only."""
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ class SpectralLayer(keras.layers.Layer):
         self.spectral_weights.append(spectral_weight)
         return spectral_weight
 
-    def cast(self, *tensors) -> tuple[tf.Tensor, ...]:
+    def cast(self, *tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Returns tensors and variables in the compute dtype."""
         return tuple(
             tf.cast(tf.convert_to_tensor(x), self.compute_dtype)
@@ -141,7 +141,7 @@ class SpectralConv(SpectralLayer):
         pool: Sequence[int] | None = None,
         use_bias: bool = True,
         spectral_norm: SpectralNorm | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(spectral_norm, **kwargs)
         if rank not in (2, 3):
@@ -169,13 +169,13 @@ class SpectralConv(SpectralLayer):
             "use_bias": self.use_bias,
         }
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: tuple) -> None:
         edges = (self.kernel_size,) * self.rank
         shape = (*edges, inputs_shape[-1], self.filters)
         self.kernel = self.add_spectral_weight("kernel", shape)
         self.bias = self.add_bias(self.filters) if self.use_bias else None
 
-    def compute_output_shape(self, inputs_shape):
+    def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         batch = inputs_shape[: -self.rank - 1]
         sizes = inputs_shape[-self.rank - 1 : -1]
         pooled = (n and n // p for n, p in zip(sizes, self.pool, strict=True))
@@ -220,7 +220,7 @@ class SpectralDense(SpectralLayer):
         units: int | None,
         use_bias: bool = True,
         spectral_norm: SpectralNorm | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(spectral_norm, **kwargs)
         self.units = units
@@ -230,12 +230,12 @@ class SpectralDense(SpectralLayer):
         config = super().get_config()
         return {**config, "units": self.units, "use_bias": self.use_bias}
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: tuple) -> None:
         shape = (inputs_shape[-1], self.units)
         self.kernel = self.add_spectral_weight("kernel", shape)
         self.bias = self.add_bias(self.units) if self.use_bias else None
 
-    def compute_output_shape(self, inputs_shape):
+    def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         return (*inputs_shape[:-1], self.units)
 
     def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
@@ -274,7 +274,7 @@ class SpectralEmbedding(SpectralLayer):
         num_classes: int,
         width: int,
         spectral_norm: SpectralNorm | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(spectral_norm, **kwargs)
         self.num_classes = num_classes
@@ -287,11 +287,11 @@ class SpectralEmbedding(SpectralLayer):
             "width": self.width,
         }
 
-    def build(self, labels_shape=None):
+    def build(self, labels_shape: tuple | None = None) -> None:
         shape = (self.num_classes, self.width)
         self.embeddings = self.add_spectral_weight("embeddings", shape)
 
-    def compute_output_shape(self, labels_shape):
+    def compute_output_shape(self, labels_shape: tuple) -> tuple:
         return (labels_shape[0], self.width)
 
     def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:

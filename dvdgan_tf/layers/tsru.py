@@ -35,7 +35,7 @@ class TSRU(RecurrentUnit):
     those of `RecurrentUnit`.
     """
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: tuple) -> None:
         channels = inputs_shape[-1]
         width = flow_width(channels)
         shape = (3, 3, 2 * channels, channels)

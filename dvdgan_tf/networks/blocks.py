@@ -49,7 +49,7 @@ class GBlock(keras.layers.Layer):
         upsampling: str | None = None,
         norm_args: dict[str, Any] | None = None,
         spectral_norm: SpectralNorm | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
@@ -60,10 +60,10 @@ class GBlock(keras.layers.Layer):
         self.conv1 = SpectralConv(channels, name="conv1", **shared)
         self.norm2 = ClassConditionalBatchNorm(name="norm2", **norm_args)
         self.conv2 = SpectralConv(channels, name="conv2", **shared)
-        self.skip = None
+        self.skip: SpectralConv | None = None
         self._shared = shared
 
-    def build(self, inputs_shape, condition_shape):
+    def build(self, inputs_shape: tuple, condition_shape: tuple) -> None:
         if self.upsampling or inputs_shape[-1] != self.channels:
             self.skip = SpectralConv(
                 self.channels, kernel_size=1, name="skip", **self._shared
@@ -75,7 +75,9 @@ class GBlock(keras.layers.Layer):
         self.norm2.build(hidden_shape, condition_shape)
         self.conv2.build(hidden_shape)
 
-    def compute_output_shape(self, inputs_shape, condition_shape=None):
+    def compute_output_shape(
+        self, inputs_shape: tuple, condition_shape: tuple | None = None
+    ) -> tuple:
         *batch, height, width, _ = inputs_shape
         factor = 2 if self.upsampling else 1
         return (*batch, factor * height, factor * width, self.channels)
@@ -154,7 +156,7 @@ class DBlock(keras.layers.Layer):
         time_pool: int = 1,
         first: bool = False,
         spectral_norm: SpectralNorm | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if rank == 2 and time_pool > 1:
@@ -173,10 +175,10 @@ class DBlock(keras.layers.Layer):
         self.conv1 = SpectralConv(channels, name="conv1", **shared)
         pool = (time_pool, spatial_pool, spatial_pool)[3 - rank :]
         self.conv2 = SpectralConv(channels, name="conv2", pool=pool, **shared)
-        self.skip = None
+        self.skip: SpectralConv | None = None
         self._shared = shared
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: tuple) -> None:
         pools = self.spatial_pool > 1 or self.time_pool > 1
         if pools or inputs_shape[-1] != self.channels:
             self.skip = SpectralConv(
@@ -186,7 +188,7 @@ class DBlock(keras.layers.Layer):
         self.conv1.build(inputs_shape)
         self.conv2.build((*inputs_shape[:-1], self.channels))
 
-    def compute_output_shape(self, inputs_shape):
+    def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         batch, frames, height, width, _ = inputs_shape
         return (
             batch,

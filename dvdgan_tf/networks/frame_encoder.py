@@ -72,7 +72,7 @@ class FrameEncoder(keras.layers.Layer):
         ch: int = 96,
         channel_multipliers: Sequence[int] | None = None,
         spectral_norm: SpectralNorm | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_at_least_one(conditioning_frames=conditioning_frames)
@@ -118,7 +118,7 @@ class FrameEncoder(keras.layers.Layer):
         norm = configs.norm(config["spectral_norm"])
         return super().from_config({**config, "spectral_norm": norm})
 
-    def build(self, frames_shape=None):
+    def build(self, frames_shape: tuple | None = None) -> None:
         """Creates all variables; the shapes are known from the arguments."""
         size, channels = self.resolution, 3
         widths_of_maps = []
@@ -136,7 +136,7 @@ class FrameEncoder(keras.layers.Layer):
             fusion.build((None, size, size, channels))
         self.built = True
 
-    def compute_output_shape(self, frames_shape):
+    def compute_output_shape(self, frames_shape: tuple) -> list[tuple]:
         return [
             (frames_shape[0], 4 << i, 4 << i, width)
             for i, width in enumerate(self.state_widths)
@@ -172,6 +172,7 @@ class FrameEncoder(keras.layers.Layer):
     def _fuse(self, x, fusion, parameters):
         """[B, C, H, W, c] -> a state, [B, H, W, state width]."""
         _, frames, height, width, channels = x.shape
+        # [map_1; ...; map_C]: the channels of one frame after the other.
         x = tf.transpose(x, [0, 2, 3, 1, 4])
         x = tf.reshape(x, [-1, height, width, frames * channels])
         return tf.nn.relu(fusion.apply(x, parameters))

@@ -249,7 +249,7 @@ class Generator(Network):
             specs["frames"] = keras.InputSpec("float32", shape, name="frames")
         return specs
 
-    def build(self, z_shape=None, y_shape=None):
+    def build(self, z_shape: Any = None, y_shape: Any = None) -> None:
         """Creates all variables; the shapes are known from the arguments."""
         c_shape = (None, self.z_dim + self.embedding_dim)
         # e(y): the one weight without spectral norm.
@@ -315,6 +315,7 @@ class Generator(Network):
         affine = self.head_norm.affine(x, condition, training)
         head = self.head.parameters(training)
         x = join(run_frames(self._head, (x, *affine), head))
+        # Videos are float32 under every policy.
         return tf.tanh(tf.cast(x, "float32"))
 
     def _recur(self, unit, x, state, weights, over_time, memory):
@@ -369,6 +370,7 @@ class Generator(Network):
         """
         if y.dtype.is_integer:
             y = tf.one_hot(y, self.num_classes)
+        # e(y) is linear, so soft labels mix the rows of classes.
         embedding = tf.convert_to_tensor(self.class_embedding)
         embedded = tf.matmul(tf.cast(y, embedding.dtype), embedding)
         condition = tf.concat([tf.cast(z, embedded.dtype), embedded], -1)

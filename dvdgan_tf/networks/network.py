@@ -20,7 +20,11 @@ class Network(keras.Model):
         """Returns shape and type of each entry of the dict that calls take."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None):
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        custom_objects: dict[str, Any] | None = None,
+    ) -> "Network":
         """Returns the network that `get_config` describes.
 
         Args:
@@ -46,7 +50,9 @@ class Network(keras.Model):
     def build_from_config(self, config: dict[str, Any]) -> None:
         self.build()
 
-    def summary(self, *args, expand_nested: bool = False, **kwargs) -> None:
+    def summary(
+        self, *args: Any, expand_nested: bool = False, **kwargs: Any
+    ) -> None:
         """Prints Keras's table, then the weights that are in none of its rows.
 
         Args:
@@ -74,7 +80,7 @@ class Network(keras.Model):
         format: str = "tf_saved_model",
         verbose: bool | None = None,
         input_signature: Any = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         """Writes the network for inference, with a dict as its input.
 

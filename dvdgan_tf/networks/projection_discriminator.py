@@ -62,7 +62,7 @@ class Discriminator(Network):
         attention_resolutions: Sequence[int],
         recompute: bool,
         spectral_norm: SpectralNorm | None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.widths = widths(
@@ -144,7 +144,7 @@ class Discriminator(Network):
                 f"pixels or more; {received} leaves {self.input_resolution}."
             )
 
-    def build(self, videos_shape=None, y_shape=None):
+    def build(self, videos_shape: Any = None, y_shape: Any = None) -> None:
         """Creates all variables; the shapes are known from the arguments."""
         size = self.input_resolution
         shape = (None, None, size, size, 3)
@@ -200,7 +200,9 @@ class Discriminator(Network):
     def check_drawn(self, videos: tf.Tensor) -> None:
         """Raises ValueError unless videos are as this D's `draw_` has them."""
 
-    def apply(self, videos: tf.Tensor, y: tf.Tensor, parameters: Any):
+    def apply(
+        self, videos: tf.Tensor, y: tf.Tensor, parameters: Any
+    ) -> tf.Tensor:
         """The network as a function of its arguments only; see `call`."""
         raise NotImplementedError
 
@@ -224,11 +226,13 @@ class Discriminator(Network):
         x = tf.cast(x, self.compute_dtype)
         for block, block_parameters in zip(self.blocks, blocks, strict=True):
             x = run_segment(block.apply, (x,), block_parameters, self.recompute)
+        # h_t, the sum over space; float32, as the head is.
         features = tf.reduce_sum(tf.cast(tf.nn.relu(x), "float32"), [2, 3])
         if y.dtype.is_integer:
             y = tf.one_hot(y, self.num_classes)
         y = tf.cast(y, "float32")
         embedded = self.class_embedding.apply(y, class_embedding)[:, None]
+        # w . h_t + b + <E_y, h_t>, then the sum over t
         scores = self.linear.apply(features, linear)[..., 0]
         scores += tf.reduce_sum(features * embedded, -1)
         return tf.reduce_sum(scores, 1)
