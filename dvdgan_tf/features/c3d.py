@@ -99,7 +99,9 @@ class C3D(keras.layers.Layer):
     input_size = 112
     outputs = ("logits",)
 
-    def __init__(self, weights, mean, preprocessing="tgan2"):
+    def __init__(
+        self, weights: str, mean: str, preprocessing: str = "tgan2"
+    ) -> None:
         if preprocessing not in _CORNERS:
             raise ValueError(
                 'preprocessing must be "tgan2" or "tgan". Received: '
@@ -107,19 +109,19 @@ class C3D(keras.layers.Layer):
             )
         super().__init__(name="c3d-ucf101", dtype="float32", trainable=False)
         arrays = c3d_weights.read_weights(weights)
-        mean = c3d_weights.read_mean(mean)
-        self.checksum = c3d_weights.checksum(arrays, mean)
+        clip = c3d_weights.read_mean(mean)
+        self.checksum = c3d_weights.checksum(arrays, clip)
         self.preprocessing = preprocessing
         self._layers_in_order = _layers(arrays)
         self._load(arrays)
         top, left = _CORNERS[preprocessing]
-        crop = mean[:, :, top : top + 112, left : left + 112]
+        crop = clip[:, :, top : top + 112, left : left + 112]
         self._mean = self.add_weight(
             shape=(16, 112, 112, 3), initializer="zeros", name="mean"
         )
         self._mean.assign(crop.transpose(1, 2, 3, 0))
 
-    def preprocess(self, frames):
+    def preprocess(self, frames: tf.Tensor) -> tf.Tensor:
         """Turns frames into the network's input.
 
         Args:
@@ -144,7 +146,7 @@ class C3D(keras.layers.Layer):
             frames = frames[:, :, central, central]
         return frames[..., ::-1] - self._mean
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = inputs
         for layer in self._layers_in_order:
             outputs = layer(outputs)

@@ -5,6 +5,7 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -45,7 +46,7 @@ _ERRORS = (
 )
 
 
-def read_weights(path):
+def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Reads a Chainer npz file of C3D weights.
 
     The layers are as wide as the arrays say; what is checked is that each
@@ -73,7 +74,8 @@ def read_weights(path):
     channels = 3
     for layer in layers:
         key = f"{layer}/W"
-        wanted = (NUM_CLASSES if layer == layers[-1] else None, channels)
+        classes = NUM_CLASSES if layer == layers[-1] else None
+        wanted: tuple[int | None, ...] = (classes, channels)
         if layer in CONVOLUTIONS:
             wanted += (3, 3, 3)
         _check_shape(path, weights, key, wanted, _WEIGHTS_URL)
@@ -84,7 +86,7 @@ def read_weights(path):
     return weights
 
 
-def read_mean(path):
+def read_mean(path: str | os.PathLike) -> np.ndarray:
     """Reads the npz file of the mean clip.
 
     Args:
@@ -103,7 +105,7 @@ def read_mean(path):
     return arrays["mean"]
 
 
-def checksum(weights, mean):
+def checksum(weights: Mapping[str, np.ndarray], mean: np.ndarray) -> str:
     """The sha256 of all that the network computes with.
 
     Args:
@@ -116,7 +118,7 @@ def checksum(weights, mean):
     """
     digest = hashlib.sha256()
     for array in (*(weights[key] for key in sorted(weights)), mean):
-        digest.update(np.ascontiguousarray(array, "<f4"))
+        digest.update(np.ascontiguousarray(array, "<f4").data)
     return digest.hexdigest()
 
 
@@ -136,7 +138,7 @@ def _read(path, keys, url):
             if size > _MAX_BYTES:
                 raise ValueError(f"it unpacks to {size} bytes")
             missing = [key for key in keys if key not in archive]
-            # Of a member that is no array, NumPy gives the bytes.
+            # NumPy returns the bytes of a member that is no array.
             arrays = {k: np.asarray(archive[k]) for k in keys if not missing}
     except _ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -18,7 +18,7 @@ from dvdgan_tf.features import i3d, i3d_weights, resizing
 KINETICS_400 = "https://tfhub.dev/deepmind/i3d-kinetics-400/1"
 
 
-def resolve(handle, binding):
+def resolve(handle: str, binding: str) -> str:
     """The folder of a SavedModel, downloaded if it is a URL.
 
     Args:
@@ -55,7 +55,7 @@ def resolve(handle, binding):
             f"bind {binding} to a folder with that module: no other has its "
             "600 classes."
         )
-    raise OSError(f"I3D cannot be had from {handle!r} ({reason}); {way_out}")
+    raise OSError(f"Could not load I3D from {handle!r} ({reason}); {way_out}")
 
 
 def _tensorflow_hub():
@@ -102,7 +102,9 @@ class HubI3D:
     min_frames = i3d.MIN_FRAMES
     outputs = ("logits",)
 
-    def __init__(self, handle=KINETICS_400, resize="official"):
+    def __init__(
+        self, handle: str = KINETICS_400, resize: str = "official"
+    ) -> None:
         self.preprocessing = resize
         folder = resolve(handle, "HubI3D.handle")
         logging.warning(
@@ -126,12 +128,12 @@ class HubI3D:
         except ValueError:
             self.checksum = _checksum_of_files(folder)
 
-    def preprocess(self, frames):
+    def preprocess(self, frames: tf.Tensor) -> tf.Tensor:
         """Turns frames into the network's input; see `resizing.to_input`."""
         i3d.check_num_frames(frames.shape[1])
         return resizing.to_input(frames, self.input_size, self.preprocessing)
 
-    def __call__(self, videos):
+    def __call__(self, videos: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns {"logits": [B, K]}, float32, averages over time.
 
         Args:

@@ -4,6 +4,9 @@ Carreira & Zisserman, "Quo Vadis, Action Recognition?" (arXiv 1705.07750),
 figure 3. Batch norm is part of the convolutions: `i3d_weights` folds it.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -44,13 +47,15 @@ class Unit3D(keras.layers.Layer):
         [B, ceil(T / s), ceil(H / s), ceil(W / s), C'] for strides s.
     """
 
-    def __init__(self, filters, kernel_size, strides=1, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int, strides: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(trainable=False, **kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         shape = (*[self.kernel_size] * 3, input_shape[-1], self.filters)
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer="zeros"
@@ -59,7 +64,7 @@ class Unit3D(keras.layers.Layer):
             name="bias", shape=shape[-1:], initializer="zeros"
         )
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         strides = [1, *[self.strides] * 3, 1]
         outputs = tf.nn.conv3d(inputs, self.kernel, strides, "SAME")
         return tf.nn.relu(tf.nn.bias_add(outputs, self.bias))
@@ -85,7 +90,9 @@ class InceptionBlock(keras.layers.Layer):
         [B, T, H, W, C'], C' the sum of filters 0, 2, 4 and 5.
     """
 
-    def __init__(self, filters, odd_name=False, **kwargs):
+    def __init__(
+        self, filters: Sequence[int], odd_name: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(trainable=False, **kwargs)
 
         def unit(branch, index, kernel_size):
@@ -112,7 +119,7 @@ class InceptionBlock(keras.layers.Layer):
             "Branch_3/Conv3d_0b_1x1": self.branches[3][0],
         }
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         pooled = max_pool(inputs, (3, 3, 3), (1, 1, 1))
         outputs = [inputs, inputs, inputs, pooled]
         for i, branch in enumerate(self.branches):
@@ -138,11 +145,11 @@ class Head(keras.layers.Layer):
         {"logits": [B, K], "average_pool": [B, C]}, float32.
     """
 
-    def __init__(self, num_classes, **kwargs):
+    def __init__(self, num_classes: int, **kwargs: Any) -> None:
         super().__init__(trainable=False, dtype="float32", **kwargs)
         self.num_classes = num_classes
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         shape = (1, 1, 1, input_shape[-1], self.num_classes)
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer="zeros"
@@ -151,7 +158,7 @@ class Head(keras.layers.Layer):
             name="bias", shape=shape[-1:], initializer="zeros"
         )
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         pooled = tf.nn.avg_pool3d(inputs, [1, 2, 7, 7, 1], [1] * 5, "VALID")
         features = tf.reduce_mean(pooled, [1, 2, 3])
         logits = tf.matmul(features, self.kernel[0, 0, 0]) + self.bias
@@ -180,7 +187,7 @@ class I3D(keras.Model):
         ValueError: if the videos have another shape.
     """
 
-    def __init__(self, num_classes=400, **kwargs):
+    def __init__(self, num_classes: int = 400, **kwargs: Any) -> None:
         super().__init__(trainable=False, **kwargs)
         dtype = self.dtype_policy
         self.stem = Unit3D(64, 7, strides=2, dtype=dtype)
@@ -195,7 +202,7 @@ class I3D(keras.Model):
         self.head = Head(num_classes)
 
     @property
-    def units(self):
+    def units(self) -> dict[str, Unit3D]:
         units = {
             "Conv3d_1a_7x7": self.stem,
             "Conv3d_2b_1x1": self.conv_2b,
@@ -205,7 +212,7 @@ class I3D(keras.Model):
             units |= {f"{name}/{k}": unit for k, unit in block.units.items()}
         return units | {"Logits/Conv3d_0c_1x1": self.head}
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         check_shape(inputs.shape)
         if inputs.shape[1] is None:
             enough = tf.debugging.assert_greater_equal(
@@ -225,7 +232,9 @@ class I3D(keras.Model):
         return self.head(x)
 
 
-def max_pool(inputs, window, strides):
+def max_pool(
+    inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int]
+) -> tf.Tensor:
     """Max-pools [B, T, H, W, C] with TensorFlow's "same" padding.
 
     Args:
@@ -237,7 +246,7 @@ def max_pool(inputs, window, strides):
     return tf.nn.max_pool3d(inputs, window, strides, "SAME")
 
 
-def check_shape(shape):
+def check_shape(shape: tf.TensorShape) -> None:
     """Raises ValueError unless I3D takes videos of this shape.
 
     Args:
@@ -252,7 +261,7 @@ def check_shape(shape):
     check_num_frames(shape[1])
 
 
-def check_num_frames(num_frames):
+def check_num_frames(num_frames: int | None) -> None:
     """Raises ValueError unless I3D takes that many; None is unknown."""
     if num_frames is not None and num_frames < MIN_FRAMES:
         raise ValueError(

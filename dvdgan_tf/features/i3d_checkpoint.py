@@ -8,6 +8,7 @@ float32 and as many bytes as the shape says.
 import io
 import math
 import pickle
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ _RENAMED = {
 }
 
 
-def read_checkpoint(data):
+def read_checkpoint(data: bytes) -> dict[str, np.ndarray]:
     """Reads the weights of I3D as Flax's port stores them.
 
     Args:
@@ -67,10 +68,10 @@ class _Dtype:
 
     __slots__ = ("is_little_endian",)
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.is_little_endian = False
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         self.is_little_endian = state[1] == "<"
 
 
@@ -79,7 +80,7 @@ class _Array:
 
     __slots__ = ("value",)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, fortran_order, data = state
         if not (type(dtype) is _Dtype and dtype.is_little_endian):
             raise ValueError("an array is not of little-endian float32.")
@@ -97,7 +98,7 @@ class _MakeDtype:
 
     __slots__ = ()
 
-    def __call__(self, code, *_):
+    def __call__(self, code: Any, *_: Any) -> _Dtype:
         if code != "f4":
             raise ValueError(f"an array is of type {code!r}, not 'f4'.")
         return _Dtype()
@@ -108,7 +109,7 @@ class _Reconstruct:
 
     __slots__ = ()
 
-    def __call__(self, kind, *_):
+    def __call__(self, kind: Any, *_: Any) -> _Array:
         if kind is not _NDARRAY:
             raise ValueError("an array is of another class than ndarray.")
         return _Array()
@@ -125,7 +126,7 @@ _STAND_INS = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         """The stand-in; there is no other class."""
         if (module, name) not in _STAND_INS:
             raise ValueError(f"it names {module}.{name}.")

@@ -1,11 +1,14 @@
 """Writes I3D as a SavedModel with the interface of DeepMind's TF-Hub module."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.features import i3d, i3d_weights
 
 
-def save(weights, folder):
+def save(weights: Mapping[str, np.ndarray], folder: str) -> None:
     """Writes a SavedModel whose variables have DeepMind's names and values.
 
     Its signature "default" maps `rgb_input`, float32 [B, T, 224, 224, 3] in

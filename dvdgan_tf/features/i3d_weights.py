@@ -2,19 +2,22 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from dvdgan_tf.features.i3d import I3D, INPUT_SIZE
 
 _LOGITS = "Logits/Conv3d_0c_1x1"
-# Of Sonnet 1's batch norm, which has no gain here.
+# Epsilon of Sonnet 1's batch norm, which has no gain here.
 _EPSILON = 1e-3
 
 
-def unit_names(unit):
+def unit_names(unit: str) -> list[str]:
     """The TensorFlow names of a unit's variables, as the authors store them.
 
     Args:
@@ -33,12 +36,12 @@ def unit_names(unit):
     return [f"RGB/inception_i3d/{unit}/{part}" for part in parts]
 
 
-def weight_names():
+def weight_names() -> list[str]:
     """The TensorFlow names of all variables."""
     return [name for unit in I3D().units for name in unit_names(unit)]
 
 
-def folded(weights, unit):
+def folded(weights: Mapping[str, Any], unit: str) -> tuple[Any, Any]:
     """Kernel and bias of a unit that do its batch norm, too.
 
     Args:
@@ -56,7 +59,9 @@ def folded(weights, unit):
     return kernel * scale, beta - mean * scale
 
 
-def make_network(weights, dtype="float32"):
+def make_network(
+    weights: Mapping[str, np.ndarray], dtype: str = "float32"
+) -> I3D:
     """Makes the network with given weights.
 
     Args:
@@ -92,7 +97,7 @@ def _check_shapes(weights, unit, layer):
             )
 
 
-def checksum(weights):
+def checksum(weights: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of all tensors, one after the other in order of their names.
 
     For `i3d-kinetics-400` of DeepMind it is
@@ -110,7 +115,7 @@ def checksum(weights):
     return digest.hexdigest()
 
 
-def read_weights(folder):
+def read_weights(folder: str) -> dict[str, np.ndarray]:
     """Reads the weights from a SavedModel, of TensorFlow 1 or 2.
 
     Args:

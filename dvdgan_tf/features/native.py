@@ -35,11 +35,11 @@ class NativeI3D:
 
     def __init__(
         self,
-        handle=hub.KINETICS_400,
-        resize="official",
-        precision="float32",
-        jit_compile=False,
-    ):
+        handle: str = hub.KINETICS_400,
+        resize: str = "official",
+        precision: str = "float32",
+        jit_compile: bool = False,
+    ) -> None:
         self.preprocessing = resize
         if precision not in _PRECISIONS:
             raise ValueError(
@@ -57,12 +57,12 @@ class NativeI3D:
             jit_compile=jit_compile,
         )
 
-    def preprocess(self, frames):
+    def preprocess(self, frames: tf.Tensor) -> tf.Tensor:
         """Turns frames into the network's input; see `resizing.to_input`."""
         i3d.check_num_frames(frames.shape[1])
         return resizing.to_input(frames, self.input_size, self.preprocessing)
 
-    def __call__(self, videos):
+    def __call__(self, videos: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns {"logits": [B, K], "average_pool": [B, 1024]}, float32.
 
         Both are averages over time.

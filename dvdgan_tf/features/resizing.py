@@ -7,7 +7,7 @@ from dvdgan_tf.video.pixels import to_float
 METHODS = ("official", "half_pixel", "antialias")
 
 
-def to_input(frames, size, method):
+def to_input(frames: tf.Tensor, size: int, method: str) -> tf.Tensor:
     """Squashes frames to a square, from [0, 255] to [-1, 1].
 
     Args:

@@ -1,9 +1,10 @@
 """What every metric demands of its inputs, and what some of them return."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # float64 holds its sixth power, which the kernel distance takes, and sums of
 # it; no network's features are near.
@@ -22,7 +23,9 @@ class Estimate(NamedTuple):
     standard_error: float
 
 
-def checked_features(features, at_least=1, name="features"):
+def checked_features(
+    features: ArrayLike, at_least: int = 1, name: str = "features"
+) -> np.ndarray:
     """Features as a float64 matrix.
 
     Args:
@@ -64,7 +67,9 @@ def checked_features(features, at_least=1, name="features"):
     return features
 
 
-def checked_pair(a, b, at_least=1):
+def checked_pair(
+    a: ArrayLike, b: ArrayLike, at_least: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Two feature matrices of one width; see `checked_features`.
 
     Args:
@@ -88,7 +93,7 @@ def checked_pair(a, b, at_least=1):
     return a, b
 
 
-def checked_ddof(ddof):
+def checked_ddof(ddof: Any) -> int:
     """What is taken from N where a covariance is divided by N - ddof.
 
     Args:
@@ -108,7 +113,7 @@ def checked_ddof(ddof):
     return int(ddof)
 
 
-def checked_whole_number(value, least, name):
+def checked_whole_number(value: Any, least: int, name: str) -> int:
     """An int.
 
     Args:

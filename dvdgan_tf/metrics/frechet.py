@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from absl import logging
+from numpy.typing import ArrayLike
 
 from dvdgan_tf.metrics.checks import (
     Estimate,
@@ -13,6 +14,7 @@ from dvdgan_tf.metrics.checks import (
     checked_pair,
     checked_whole_number,
 )
+from dvdgan_tf.metrics.statistics import FeatureStatistics
 
 # Groups of the jackknife, each left out once.
 _NUM_GROUPS = 10
@@ -28,7 +30,11 @@ class _Gaussian(NamedTuple):
     root: np.ndarray
 
 
-def frechet_distance(statistics_a, statistics_b, ddof=1):
+def frechet_distance(
+    statistics_a: FeatureStatistics,
+    statistics_b: FeatureStatistics,
+    ddof: int = 1,
+) -> float:
     """Squared Frechet distance between Gaussians fitted to two sets.
 
         d = |m_a - m_b|^2 + Tr A + Tr B - 2 Tr (A^1/2 B A^1/2)^1/2
@@ -67,7 +73,9 @@ def frechet_distance(statistics_a, statistics_b, ddof=1):
     return _distance(a, _gaussian_of_statistics(statistics_b, ddof))
 
 
-def frechet_distance_of_features(a, b, ddof=1):
+def frechet_distance_of_features(
+    a: ArrayLike, b: ArrayLike, ddof: int = 1
+) -> float:
     """`frechet_distance` of the features themselves, without covariances.
 
     The last trace is the sum of the singular values of Z_a Z_b^T, Z being the
@@ -93,8 +101,12 @@ def frechet_distance_of_features(a, b, ddof=1):
 
 
 def extrapolated_frechet_distance(
-    features, reference_statistics, num_points=3, seed=0, ddof=1
-):
+    features: ArrayLike,
+    reference_statistics: FeatureStatistics,
+    num_points: int = 3,
+    seed: int = 0,
+    ddof: int = 1,
+) -> Estimate:
     """What the Frechet distance tends to with ever more generated clips.
 
     The bias is nearly linear in 1 / N: the distances at N, N / 2, ... and

@@ -4,6 +4,7 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dvdgan_tf.metrics.checks import checked_features, checked_whole_number
 
@@ -22,7 +23,7 @@ class InceptionScore(NamedTuple):
     std: float
 
 
-def inception_score(logits, num_splits=10):
+def inception_score(logits: ArrayLike, num_splits: int = 10) -> InceptionScore:
     """exp(E_x[KL(p(y | x) || p(y))]), p(y) being the mean of p(y | x).
 
     Salimans et al. (2016), arXiv 1606.03498, section 4; their code's splits:
@@ -49,7 +50,9 @@ def inception_score(logits, num_splits=10):
     return _score(log_p, num_splits)
 
 
-def inception_score_of_probabilities(probabilities, num_splits=10):
+def inception_score_of_probabilities(
+    probabilities: ArrayLike, num_splits: int = 10
+) -> InceptionScore:
     """`inception_score` of the classifier's probabilities.
 
     Args:

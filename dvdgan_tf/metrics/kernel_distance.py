@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dvdgan_tf.metrics.checks import (
     Estimate,
@@ -12,7 +13,9 @@ from dvdgan_tf.metrics.checks import (
 from dvdgan_tf.metrics.tfgan import import_tensorflow_gan
 
 
-def kernel_distance(a, b, num_blocks=10, seed=0):
+def kernel_distance(
+    a: ArrayLike, b: ArrayLike, num_blocks: int = 10, seed: int = 0
+) -> Estimate:
     """Squared maximum mean discrepancy with a cubic polynomial kernel.
 
         k(x, y) = (x . y / D + 1)^3

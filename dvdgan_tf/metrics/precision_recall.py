@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dvdgan_tf.metrics.checks import checked_pair, checked_whole_number
 
@@ -22,7 +23,9 @@ class PrecisionRecall(NamedTuple):
     recall: float
 
 
-def precision_recall(real, fake, num_neighbors=3):
+def precision_recall(
+    real: ArrayLike, fake: ArrayLike, num_neighbors: int = 3
+) -> PrecisionRecall:
     """How much of each set lies in the other's manifold.
 
     A set's manifold is the union of balls around its features, each as wide

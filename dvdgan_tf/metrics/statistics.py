@@ -1,6 +1,10 @@
 """Mean and covariance of features, streamed and merged in float64."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dvdgan_tf.metrics.checks import (
     checked_ddof,
@@ -35,13 +39,13 @@ class FeatureStatistics:
         ValueError: if `dimension` is no whole number above 0.
     """
 
-    def __init__(self, dimension):
+    def __init__(self, dimension: int) -> None:
         self.dimension = checked_whole_number(dimension, 1, "dimension")
         self.count = 0
         self._mean = np.zeros(self.dimension)
         self._scatter = np.zeros([self.dimension, self.dimension])
 
-    def update(self, features):
+    def update(self, features: ArrayLike) -> None:
         """Adds rows.
 
         Args:
@@ -57,7 +61,7 @@ class FeatureStatistics:
             centred = features - mean
             self._add(len(features), mean, centred.T @ centred)
 
-    def merge(self, other):
+    def merge(self, other: "FeatureStatistics") -> None:
         """Adds all rows that `other` has seen.
 
         Args:
@@ -71,7 +75,7 @@ class FeatureStatistics:
             self._add(other.count, other._mean, other._scatter)
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """The rows' mean, [D], float64.
 
         Raises:
@@ -80,7 +84,7 @@ class FeatureStatistics:
         self._check_count(1)
         return self._mean.copy()
 
-    def covariance(self, ddof=1):
+    def covariance(self, ddof: int = 1) -> np.ndarray:
         """The rows' covariance, S / (N - ddof).
 
         Args:
@@ -96,7 +100,7 @@ class FeatureStatistics:
         self._check_count(2)
         return self._scatter / (self.count - ddof)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """All of it as arrays, for `np.savez` and the like.
 
         Returns:
@@ -109,7 +113,7 @@ class FeatureStatistics:
         }
 
     @classmethod
-    def from_dict(cls, arrays):
+    def from_dict(cls, arrays: Mapping[str, ArrayLike]) -> "FeatureStatistics":
         """The inverse of `to_dict`, for arrays that need not be trusted.
 
         Args:

@@ -7,7 +7,7 @@ import warnings
 _ESTIMATOR = "tensorflow_gan.python.estimator"
 
 
-def import_tensorflow_gan():
+def import_tensorflow_gan() -> types.ModuleType:
     """Imports tensorflow-gan, all but its estimators.
 
     It derives hooks from `tf.estimator`'s, which TensorFlow 2.16 dropped: for
