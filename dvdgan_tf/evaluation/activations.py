@@ -1,5 +1,8 @@
 """What a network says of clips: statistics of all, features of the first."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -23,7 +26,12 @@ class Activations:
         labels: int32 [min(N, keep)].
     """
 
-    def __init__(self, outputs, keep=10_000, samples_per_condition=1):
+    def __init__(
+        self,
+        outputs: Sequence[str],
+        keep: int = 10_000,
+        samples_per_condition: int = 1,
+    ) -> None:
         self.outputs = tuple(outputs)
         self.samples_per_condition = samples_per_condition
         self.keep = keep
@@ -32,21 +40,23 @@ class Activations:
         self._labels = []
 
     @property
-    def features(self):
+    def features(self) -> dict[str, np.ndarray]:
         """See the class."""
         return {k: np.concatenate(v) for k, v in self._features.items()}
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """See the class."""
         return np.concatenate(self._labels)
 
     @property
-    def count(self):
+    def count(self) -> int:
         """Number of clips."""
         return self.statistics[self.outputs[0]].count
 
-    def update(self, features, labels):
+    def update(
+        self, features: Mapping[str, np.ndarray], labels: np.ndarray
+    ) -> None:
         """Adds clips.
 
         Args:
@@ -65,7 +75,7 @@ class Activations:
             self._features[name].append(rows[: max(room, 0)])
         self._labels.append(np.asarray(labels, np.int32)[: max(room, 0)])
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, np.ndarray]:
         """All of it as arrays, for `np.savez`."""
         arrays = {"labels": self.labels}
         for name in self.outputs:
@@ -75,7 +85,9 @@ class Activations:
         return arrays
 
     @classmethod
-    def from_dict(cls, arrays, outputs):
+    def from_dict(
+        cls, arrays: Mapping[str, Any], outputs: Sequence[str]
+    ) -> "Activations":
         """The inverse of `to_dict`.
 
         Args:
@@ -104,13 +116,13 @@ class Activations:
 
 
 def make_step(
-    videos,
-    network,
-    strategy,
-    num_frames=None,
-    quantize=True,
-    similarity=None,
-):
+    videos: Callable[..., tf.Tensor],
+    network: Any,
+    strategy: tf.distribute.Strategy,
+    num_frames: int | None = None,
+    quantize: bool = True,
+    similarity: Callable[..., dict] | None = None,
+) -> Callable[..., Any]:
     """The function that `measure` calls for each batch; traced once.
 
     Args:
@@ -146,8 +158,14 @@ def make_step(
 
 
 def measure(
-    clips, step, strategy, outputs, batch_size, keep=10_000, title="clips"
-):
+    clips: Any,
+    step: Callable[..., Any],
+    strategy: tf.distribute.Strategy,
+    outputs: Sequence[str],
+    batch_size: int,
+    keep: int = 10_000,
+    title: str = "clips",
+) -> Activations:
     """Runs a network over clips, on all replicas.
 
     Args:
@@ -179,6 +197,7 @@ def measure(
                 ),
                 step(*batch),
             )
+            # What pads the last batch does not count.
             size = min(len(labels), left)
             activations.update(
                 {k: features[k][:size] for k in outputs}, labels[:size]

@@ -1,5 +1,8 @@
 """Class accuracy: the share of samples that show the class asked for."""
 
+from collections.abc import Callable
+from typing import Any
+
 import gin
 import numpy as np
 import tensorflow as tf
@@ -46,17 +49,17 @@ class ClassAccuracy:
 
     def __init__(
         self,
-        trainer,
-        batches,
-        dataset=gin.REQUIRED,
-        held_out=gin.REQUIRED,
-        num_samples=500,
-        num_held_out=1000,
-        classifier_steps=600,
-        classifier_batch_size=16,
-        least=0.9,
-        seed=0,
-    ):
+        trainer: Any,
+        batches: Callable[..., Any],
+        dataset: Callable[[], Any] = gin.REQUIRED,
+        held_out: Callable[[], Any] = gin.REQUIRED,
+        num_samples: int = 500,
+        num_held_out: int = 1000,
+        classifier_steps: int = 600,
+        classifier_batch_size: int = 16,
+        least: float = 0.9,
+        seed: int = 0,
+    ) -> None:
         generator = trainer.generator
         if generator.num_classes == 1 or generator.conditioning_frames:
             raise ValueError(
@@ -77,7 +80,7 @@ class ClassAccuracy:
         self._least = least
         self._seed = seed
 
-    def __call__(self):
+    def __call__(self) -> tuple[str, dict[str, float]]:
         """Trains the classifier and measures.
 
         Returns:
@@ -105,7 +108,7 @@ class ClassAccuracy:
             f"{self._lowest(labels, right)}"
         ), values
 
-    def train_classifier(self):
+    def train_classifier(self) -> Callable[..., np.ndarray]:
         """Returns a function: uint8 [b, T, H, W, 3] -> classes [b]."""
         self.source.prepare()
         size = self.source.resolution
@@ -118,7 +121,9 @@ class ClassAccuracy:
         classifier.train(batches, self._steps)
         return classifier.classes
 
-    def accuracy_on_held_out(self, classify):
+    def accuracy_on_held_out(
+        self, classify: Callable[..., np.ndarray]
+    ) -> float:
         """The share of held-out clips that are labelled right."""
         self.held_out.prepare()
         batches = self._batches(self.held_out, _AT_ONCE, _HELD_OUT_SEED)
@@ -130,8 +135,11 @@ class ClassAccuracy:
         ]
         return float(np.mean(np.concatenate(right)[: self._num_held_out]))
 
-    def label_samples(self, classify):
+    def label_samples(
+        self, classify: Callable[..., np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the classes asked for and those found, [num_samples]."""
+        # Whole batches: a smaller one at the end would be traced again.
         count = -(-self._num_samples // _AT_ONCE) * _AT_ONCE
         shape = (count, self._trainer.generator.z_dim)
         z = latents.together(self._seed, shape, np.float32)
@@ -143,8 +151,8 @@ class ClassAccuracy:
                 tf.constant(z[part]), tf.constant(labels[part], tf.int32)
             )
             found.append(classify(to_uint8(videos)))
-        found = np.concatenate(found)
-        return labels[: self._num_samples], found[: self._num_samples]
+        count = self._num_samples
+        return labels[:count], np.concatenate(found)[:count]
 
     def _lowest(self, labels, right):
         """A sentence on the classes that are right least often."""

@@ -22,7 +22,14 @@ class ClipClassifier:
         seed: int, of the initial weights.
     """
 
-    def __init__(self, num_classes, shape, width=16, seed=0):
+    def __init__(
+        self,
+        num_classes: int,
+        shape: tuple[int, ...],
+        width: int = 16,
+        seed: int = 0,
+    ) -> None:
+        # One for each of the five layers with random weights.
         self._seeds = iter(range(5 * seed, 5 * seed + 5))
         clips = keras.Input(shape)
         x = layers.Rescaling(1 / 127.5, -1.0)(clips)
@@ -47,7 +54,9 @@ class ClipClassifier:
         # Its running averages must keep up with some hundred steps.
         return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
-    def train(self, batches, steps, learning_rate=1e-2):
+    def train(
+        self, batches: tf.data.Dataset, steps: int, learning_rate: float = 1e-2
+    ) -> None:
         """Minimises the cross-entropy by Adam.
 
         Args:
@@ -62,7 +71,7 @@ class ClipClassifier:
         )
         self._network.fit(batches.take(steps), shuffle=False, verbose=0)
 
-    def classes(self, videos):
+    def classes(self, videos: np.ndarray | tf.Tensor) -> np.ndarray:
         """Returns the most likely classes, integer [b].
 
         Args:

@@ -1,10 +1,12 @@
 """Measures checkpoints, or clips of others, by a protocol."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import gin
 import numpy as np
+import tensorflow as tf
 
 from dvdgan_tf.evaluation import references
 from dvdgan_tf.evaluation.activations import Activations, make_step, measure
@@ -16,6 +18,7 @@ from dvdgan_tf.evaluation.measured_clips import (
     PredictedClips,
     RealClips,
 )
+from dvdgan_tf.evaluation.protocol import Protocol
 from dvdgan_tf.evaluation.protocol_checks import (
     check_batches,
     check_frames,
@@ -47,15 +50,15 @@ class Evaluator:
 
     def __init__(
         self,
-        strategy,
-        example,
-        dataset=gin.REQUIRED,
-        generator=gin.REQUIRED,
-        protocol=gin.REQUIRED,
-        num_classes=None,
-        class_conditional=True,
-        cache_dir=gin.REQUIRED,
-    ):
+        strategy: tf.distribute.Strategy,
+        example: Callable[..., Any],
+        dataset: Callable[[], Any] = gin.REQUIRED,
+        generator: Callable[..., Any] = gin.REQUIRED,
+        protocol: Callable[[], Protocol] = gin.REQUIRED,
+        num_classes: int | None = None,
+        class_conditional: bool = True,
+        cache_dir: str = gin.REQUIRED,
+    ) -> None:
         self.strategy = strategy
         self.protocol = protocol()
         self._make_generator = generator
@@ -84,7 +87,7 @@ class Evaluator:
         self._conditions = self._real.others(
             0, self.protocol.num_clips // self.protocol.samples_per_condition
         )
-        self._generator = None
+        self._generator: CheckpointedGenerator | None = None
         self._fake_step = None
 
     @property
@@ -93,7 +96,7 @@ class Evaluator:
         return self.protocol.num_frames or self.source.num_frames
 
     def _check_network(self):
-        """One clip, so that a wrong size is one sentence."""
+        """Tries one clip, so that a wrong size is reported in one sentence."""
         size = self.source.resolution
         clip = np.zeros([1, self.num_frames, size, size, 3], np.uint8)
         self.network.preprocess(clip)
@@ -197,7 +200,7 @@ class Evaluator:
         )
 
     def evaluate_baselines(self) -> Iterator[list[dict]]:
-        """Measures what frame prediction is compared with; no model's.
+        """Measures the baselines of frame prediction, which need no model.
 
         "copy_last_frame": conditioning frames, then the last one over and
         over. "real": other real clips, as many as there are predictions; of

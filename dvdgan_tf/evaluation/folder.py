@@ -207,7 +207,7 @@ def _check_range(array, items, path):
         return
     extremes = np.array([(array[i].min(), array[i].max()) for i in items])
     low, high = extremes[:, 0].min(), extremes[:, 1].max()
-    # Written so that NaN is refused, too; and so is the range [0, 1].
+    # Written so that NaN is refused, too. The range [0, 1] is refused as well.
     if not (-1.01 <= low < 0.0 and high <= 1.01):
         raise ValueError(
             f"Float clips must be in [-1, 1]. Received: {path!r} with values "

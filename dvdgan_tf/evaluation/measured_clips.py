@@ -19,6 +19,10 @@ All randomness is a function of (seed, number of the clip): the clips are the
 same whatever the batch size and the number of replicas.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from dvdgan_tf.generation import latents, standing_statistics
@@ -47,7 +51,14 @@ class RealClips:
     samples_per_condition = 1
     similarity = None
 
-    def __init__(self, source, example, num_clips=None, seed=0, first=0):
+    def __init__(
+        self,
+        source: Any,
+        example: Callable[..., Any],
+        num_clips: int | None = None,
+        seed: int = 0,
+        first: int = 0,
+    ) -> None:
         self.source = source
         self.num_clips = num_clips or source.num_examples
         self.num_frames = source.num_frames
@@ -72,7 +83,7 @@ class RealClips:
             deterministic=True,
         )
 
-    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
+    def videos(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         del labels
         return inputs
@@ -93,8 +104,13 @@ class GeneratedClips:
     similarity = None
 
     def __init__(
-        self, generator, num_clips, label_counts, truncation=1.0, seed=0
-    ):
+        self,
+        generator: keras.Model,
+        num_clips: int,
+        label_counts: Sequence[int],
+        truncation: float = 1.0,
+        seed: int = 0,
+    ) -> None:
         self.generator = generator
         self.num_clips = num_clips
         self.num_frames = generator.num_frames
@@ -110,7 +126,7 @@ class GeneratedClips:
         """The samples that standing statistics are taken over, `count`."""
         return standing_statistics.of_synthesis(self._draw, count)
 
-    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
+    def videos(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         return self.generator(inputs, labels, training=False)
 
@@ -130,13 +146,13 @@ class PredictedClips:
 
     def __init__(
         self,
-        generator,
-        conditions,
-        num_frames,
-        samples_per_condition=1,
-        truncation=1.0,
-        seed=0,
-    ):
+        generator: keras.Model,
+        conditions: RealClips,
+        num_frames: int,
+        samples_per_condition: int = 1,
+        truncation: float = 1.0,
+        seed: int = 0,
+    ) -> None:
         self.generator = generator
         self.num_clips = conditions.num_clips * samples_per_condition
         self.num_frames = num_frames
@@ -171,7 +187,7 @@ class PredictedClips:
             count,
         )
 
-    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
+    def videos(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         clips, z = inputs
         return roll_out(
@@ -182,7 +198,9 @@ class PredictedClips:
             self.num_frames,
         )
 
-    def similarity(self, inputs, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+    def similarity(
+        self, inputs: Any, pixels: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         """See the top of this file."""
         clips, _ = inputs
         return _similarity(clips, pixels, self._given)
@@ -206,7 +224,9 @@ class CopiedFrames:
 
     samples_per_condition = 1
 
-    def __init__(self, conditions, conditioning_frames, num_frames):
+    def __init__(
+        self, conditions: RealClips, conditioning_frames: int, num_frames: int
+    ) -> None:
         self.num_clips = conditions.num_clips
         self.num_frames = num_frames
         self._conditions = conditions
@@ -216,14 +236,16 @@ class CopiedFrames:
         """See the top of this file."""
         return self._conditions.inputs()
 
-    def videos(self, inputs, labels: tf.Tensor) -> tf.Tensor:
+    def videos(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         """See the top of this file."""
         del labels
         given = inputs[:, : self._given]
         copies = self.num_frames - self._given
         return tf.concat([given, tf.repeat(given[:, -1:], copies, 1)], 1)
 
-    def similarity(self, inputs, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+    def similarity(
+        self, inputs: Any, pixels: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         """See the top of this file."""
         return _similarity(inputs, pixels, self._given)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import gin
 import numpy as np
 
+from dvdgan_tf.evaluation.activations import Activations
 from dvdgan_tf.metrics import (
     frame_similarity,
     frechet,
@@ -46,7 +47,9 @@ def _reports(*names):
 
 @gin.register
 @_reports("frechet_distance")
-def frechet_distance(real, fake, output="logits", ddof=1):
+def frechet_distance(
+    real: Activations, fake: Activations, output: str = "logits", ddof: int = 1
+) -> dict[str, Measured]:
     """FVD of I3D's logits, FID of its pooled features, of all clips.
 
     Args:
@@ -64,8 +67,12 @@ def frechet_distance(real, fake, output="logits", ddof=1):
 @gin.register
 @_reports("extrapolated_frechet_distance")
 def extrapolated_frechet_distance(
-    real, fake, output="logits", ddof=1, num_points=3
-):
+    real: Activations,
+    fake: Activations,
+    output: str = "logits",
+    ddof: int = 1,
+    num_points: int = 3,
+) -> dict[str, Measured]:
     """What the Frechet distance tends to with ever more generated clips.
 
     Args:
@@ -86,11 +93,14 @@ def extrapolated_frechet_distance(
 
 @gin.register
 @_reports("frechet_distance_by_class")
-def frechet_distance_by_class(real, fake, output="logits", ddof=1):
+def frechet_distance_by_class(
+    real: Activations, fake: Activations, output: str = "logits", ddof: int = 1
+) -> dict[str, Measured]:
     """The mean over classes of the Frechet distance within each.
 
-    Of the features kept, and of classes with two clips or more on both
-    sides. Few clips a class: mostly bias, good for ranking classes only.
+    It takes the features kept, and the classes with two clips or more on
+    both sides. With few clips per class it is mostly bias, and good for
+    ranking classes only.
 
     Args:
         real: `Activations`.
@@ -106,7 +116,7 @@ def frechet_distance_by_class(real, fake, output="logits", ddof=1):
         ]
         if min(map(len, sets)) > 1:
             table[int(label)] = frechet.frechet_distance_of_features(
-                *sets, ddof
+                sets[0], sets[1], ddof
             )
     if not table:
         raise ValueError(
@@ -119,7 +129,12 @@ def frechet_distance_by_class(real, fake, output="logits", ddof=1):
 
 @gin.register
 @_reports("kernel_distance")
-def kernel_distance_of_features(real, fake, output="logits", num_blocks=10):
+def kernel_distance_of_features(
+    real: Activations,
+    fake: Activations,
+    output: str = "logits",
+    num_blocks: int = 10,
+) -> dict[str, Measured]:
     """KID's estimator on the features kept; unbiased at any count.
 
     Args:
@@ -137,7 +152,9 @@ def kernel_distance_of_features(real, fake, output="logits", num_blocks=10):
 
 @gin.register
 @_reports("inception_score")
-def inception_score_of_logits(real, fake, num_splits=10):
+def inception_score_of_logits(
+    real: Activations, fake: Activations, num_splits: int = 10
+) -> dict[str, Measured]:
     """IS of the classifier's logits, on the features kept of the fake.
 
     Args:
@@ -147,13 +164,19 @@ def inception_score_of_logits(real, fake, num_splits=10):
     """
     del real
     score = inception_score.inception_score(fake.features["logits"], num_splits)
+    # `std` has ddof 0: over n - 1 it is the standard error of the mean.
     error = score.std / np.sqrt(num_splits - 1) if num_splits > 1 else None
     return {"inception_score": Measured(score.mean, error)}
 
 
 @gin.register
 @_reports("precision", "recall")
-def precision_recall(real, fake, output="logits", num_neighbors=3):
+def precision_recall(
+    real: Activations,
+    fake: Activations,
+    output: str = "logits",
+    num_neighbors: int = 3,
+) -> dict[str, Measured]:
     """Improved precision and recall of the features kept, in equal numbers.
 
     Args:
@@ -176,12 +199,15 @@ def precision_recall(real, fake, output="logits", num_neighbors=3):
 
 @gin.register
 @_reports("psnr", "best_psnr", "ssim", "best_ssim")
-def similarity_of_frames(real, fake):
+def similarity_of_frames(
+    real: Activations, fake: Activations
+) -> dict[str, Measured]:
     """PSNR and SSIM of predicted frames, and of the best sample of N.
 
-    Of the clips whose features are kept. Each is the mean over frames, then
-    over the clips that were continued, `best_` that of the best of each
-    clip's N = `Protocol.samples_per_condition` samples, chosen by itself.
+    They are taken over the clips whose features are kept. Each value is the
+    mean over frames, then over the clips that were continued. `best_` takes
+    the best of each clip's N = `Protocol.samples_per_condition` samples, which
+    each metric chooses for itself.
 
     Args:
         real: unused; all measures are called alike.

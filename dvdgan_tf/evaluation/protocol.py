@@ -1,6 +1,8 @@
 """What determines a number, but for the clips measured."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import gin
 
@@ -41,7 +43,7 @@ class Protocol:
     """
 
     name: str
-    network: object
+    network: Callable[[], Any]
     measures: tuple
     num_clips: int
     num_real_clips: int | None = None
@@ -57,7 +59,7 @@ class Protocol:
     seed: int = 0
     keep_features: int = 10_000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in (
             "num_clips",
             "num_real_clips",

@@ -1,5 +1,7 @@
 """Whether a protocol fits the replicas, the clips and the generator."""
 
+import keras
+
 from dvdgan_tf.evaluation.protocol import Protocol
 
 
@@ -39,7 +41,9 @@ def check_frames(
         )
 
 
-def check_generator(protocol: Protocol, num_frames: int, generator) -> None:
+def check_generator(
+    protocol: Protocol, num_frames: int, generator: keras.Model
+) -> None:
     """Raises ValueError unless it makes, or predicts, what is measured."""
     given = protocol.conditioning_frames
     if generator.conditioning_frames != given:

@@ -1,10 +1,22 @@
 """Rows of the table of results: metrics of clips and how they were measured."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 from absl import logging
 
+from dvdgan_tf.evaluation.activations import Activations
+from dvdgan_tf.evaluation.protocol import Protocol
 
-def make_rows(protocol, real, fakes, facts, class_names):
+
+def make_rows(
+    protocol: Protocol,
+    real: Activations,
+    fakes: Iterable[Activations],
+    facts: dict[str, Any],
+    class_names: Sequence[str],
+) -> list[dict[str, Any]]:
     """Applies a protocol's measures.
 
     Args:
@@ -45,7 +57,7 @@ def make_rows(protocol, real, fakes, facts, class_names):
 
 
 def _results(measures, real, fake):
-    """All (name, `Measured`); a measure that fails loses no other."""
+    """Yields (name, `Measured`); if a measure fails, the others go on."""
     for function in measures:
         try:
             yield from function(real, fake).items()
