@@ -7,7 +7,7 @@ Pure functions in TensorFlow ops. The `seed`s are int32 [2], those of the
 import tensorflow as tf
 
 
-def window_length(num_frames, stride):
+def window_length(num_frames: int, stride: int) -> int:
     """How many frames a run spans.
 
     Args:
@@ -20,7 +20,9 @@ def window_length(num_frames, stride):
     return (num_frames - 1) * stride + 1
 
 
-def random_window_start(video_frames, num_frames, stride, seed):
+def random_window_start(
+    video_frames: int | tf.Tensor, num_frames: int, stride: int, seed: tf.Tensor
+) -> tf.Tensor:
     """Draws where a run of frames starts, uniform over all that fit.
 
     Args:
@@ -39,7 +41,12 @@ def random_window_start(video_frames, num_frames, stride, seed):
     return tf.random.stateless_uniform([], seed, 0, starts, tf.int32)
 
 
-def random_square(height, width, resolution, seed):
+def random_square(
+    height: int | tf.Tensor,
+    width: int | tf.Tensor,
+    resolution: int,
+    seed: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws the corner of a square, uniform over all that fit.
 
     Args:
@@ -62,7 +69,9 @@ def random_square(height, width, resolution, seed):
     return top, left
 
 
-def random_square_crop(video, resolution, seed):
+def random_square_crop(
+    video: tf.Tensor, resolution: int, seed: tf.Tensor
+) -> tf.Tensor:
     """Crops a random square, the same in all frames.
 
     Args:
@@ -82,7 +91,7 @@ def random_square_crop(video, resolution, seed):
     )
 
 
-def random_flip(video, seed):
+def random_flip(video: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors left and right, the whole clip or not at all, p = 0.5.
 
     Args:

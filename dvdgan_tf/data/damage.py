@@ -1,4 +1,4 @@
-"""What becomes of records of which no clip can be made."""
+"""What happens to records that no clip can be made of."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Damage:
         return tf.constant(-1)
 
     def report(self) -> tuple[int, list[str]]:
-        """Tells of what was met.
+        """Reports the damaged records that were met.
 
         Returns:
             How many clips were replaced so far, and lines about the records

@@ -5,6 +5,7 @@ straight path that reflects at the borders.
 """
 
 import math
+from typing import Any
 
 import gin
 import numpy as np
@@ -17,7 +18,7 @@ _BRIGHTEST = 16
 # pixels, so that every digit crosses a good part of the frame in a clip.
 _SLOWEST, _FASTEST = 1 / 32, 1 / 12
 
-# Of scikit-learn's images.
+# How many images scikit-learn has, and which of them a split has.
 _IMAGES = 1797
 _SPLITS = {
     "train": slice(1500),
@@ -60,12 +61,12 @@ class MovingDigits:
 
     def __init__(
         self,
-        resolution,
-        num_frames,
-        num_examples=1797,
-        split="all",
-        digit_size=None,
-    ):
+        resolution: int,
+        num_frames: int,
+        num_examples: int = 1797,
+        split: str = "all",
+        digit_size: int | None = None,
+    ) -> None:
         if digit_size is None:
             digit_size = resolution // 2
         _check_arguments(resolution, num_frames, num_examples, digit_size)
@@ -80,7 +81,7 @@ class MovingDigits:
         self._images = images
         self._digit_size = digit_size
 
-    def other_split(self, split):
+    def other_split(self, split: str) -> "MovingDigits":
         """Makes a source of the images of another split, each once an epoch.
 
         Args:
@@ -112,11 +113,11 @@ class MovingDigits:
             self._digit_size,
         )
 
-    def files(self):
+    def files(self) -> np.ndarray:
         """Numbers the images that the clips show, int64 [num_examples]."""
         return np.arange(self.num_examples) % len(self._images)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """All that its clips depend on, but for the seed; a JSON-able dict."""
         return {
             "dataset": "moving_digits",
@@ -127,10 +128,12 @@ class MovingDigits:
             "num_frames": self.num_frames,
         }
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Nothing to do: clips are rendered when they are read."""
 
-    def load(self, index, seed):
+    def load(
+        self, index: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Renders one clip.
 
         Args:

@@ -3,13 +3,15 @@
 Pure functions in TensorFlow ops; integers until a resize, and after it.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from dvdgan_tf.data import clips
 
 # How files of these formats begin.
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PN"
-# Of all decoded frames of a clip; and how often one side may be the other.
+# The largest size of a clip's decoded frames, and the largest ratio of sides.
 _MOST_BYTES, _MOST_NARROW = 2**30, 32
 
 
@@ -53,7 +55,7 @@ def _jpeg_size(frame):
 
 
 def _any_size(frame):
-    """The same of a JPEG or PNG image; those of others mean nothing."""
+    """Height and width of a JPEG or PNG image; of others they mean nothing."""
 
     def png_size():
         # The first chunk begins with width and height.
@@ -64,8 +66,10 @@ def _any_size(frame):
     return tf.cond(is_jpeg, lambda: _jpeg_size(frame), png_size)
 
 
-def decode_crop(encoded, jpeg, resolution, seed):
-    """The paper's: short side to `resolution`, random square of the rest.
+def decode_crop(
+    encoded: tf.Tensor, jpeg: bool, resolution: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """Decodes as the paper does: resized short side, then a random square.
 
     Frames whose short side is `resolution` as stored are not resized, and of
     a JPEG then only the square is decoded.
@@ -97,8 +101,8 @@ def decode_crop(encoded, jpeg, resolution, seed):
     )
 
 
-def decode_squash(encoded, resolution):
-    """Both sides to `resolution`.
+def decode_squash(encoded: tf.Tensor, resolution: int) -> tf.Tensor:
+    """Decodes frames and resizes both sides to `resolution`.
 
     Args:
         encoded: string [T], JPEG or PNG frames of one size.
@@ -116,8 +120,8 @@ def decode_squash(encoded, resolution):
     return tf.ensure_shape(video, [encoded.shape[0], resolution, resolution, 3])
 
 
-def decode(encoded):
-    """Whole frames, gray ones as RGB.
+def decode(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes whole frames, grey ones as RGB.
 
     Args:
         encoded: string [T], JPEG or PNG frames of one size.
@@ -149,7 +153,7 @@ def _decode_square(encoded, size, resolution, seed):
     return tf.ensure_shape(video, [None, resolution, resolution, 3])
 
 
-def resize_short_side(video, resolution):
+def resize_short_side(video: tf.Tensor, resolution: int) -> tf.Tensor:
     """Resizes, keeping the shape, so that the shorter side is `resolution`.
 
     Args:
@@ -165,8 +169,8 @@ def resize_short_side(video, resolution):
     return resize(video, (2 * size * resolution + short) // (2 * short))
 
 
-def resize(video, size):
-    """Bilinear, averaging over all pixels where it shrinks.
+def resize(video: tf.Tensor, size: Any) -> tf.Tensor:
+    """Resizes bilinearly, averaging over all pixels where it shrinks.
 
     Args:
         video: uint8 [T, H, W, 3].

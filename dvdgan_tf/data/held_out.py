@@ -6,6 +6,8 @@ and a discriminator that knows one of them knows the other.
 
 import functools
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import gin
 import numpy as np
@@ -13,7 +15,9 @@ import tensorflow as tf
 
 
 @gin.register
-def hold_out(source, clips=None, seed=0):
+def hold_out(
+    source: Any, clips: str | float | None = None, seed: int = 0
+) -> tuple[Any, Any]:
     """Divides a source into clips for training and clips held out.
 
     Args:
@@ -49,7 +53,9 @@ def hold_out(source, clips=None, seed=0):
 
 
 @gin.register
-def held_out_source(dataset, hold_out):
+def held_out_source(
+    dataset: Callable[[], Any], hold_out: Callable[[Any], tuple[Any, Any]]
+) -> Any:
     """Makes the source of a run's held-out clips, for `Evaluator.dataset`.
 
     Args:
@@ -79,7 +85,7 @@ class Side:
         held_out: whether this is the side of the held-out clips.
     """
 
-    def __init__(self, division, held_out):
+    def __init__(self, division: "_Division", held_out: bool) -> None:
         self._division = division
         self._source = division.source
         self._held_out = held_out
@@ -92,7 +98,7 @@ class Side:
         """Reports as `data.pipeline` says; one side does it for both."""
         return (0, []) if self._held_out else self._source.replaced()
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Prepares the divided source and takes this side's clips.
 
         Raises:
@@ -106,7 +112,7 @@ class Side:
             self._source.labels[self._indices], minlength=len(self.class_names)
         )
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """All that its clips depend on, but for the seed; a JSON-able dict."""
         return self._source.describe() | {
             "records": self.num_examples,
@@ -115,7 +121,9 @@ class Side:
             "held_out_seed": self._division.seed,
         }
 
-    def load(self, index, seed):
+    def load(
+        self, index: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Loads one clip as the divided source does.
 
         Args:
@@ -134,13 +142,13 @@ class _Division:
         seed: the seed of the draw, as `draw` takes it.
     """
 
-    def __init__(self, source, fraction, seed):
+    def __init__(self, source: Any, fraction: float, seed: int) -> None:
         self.source = source
         self.fraction = fraction
         self.seed = seed
 
     @functools.cached_property
-    def held_out(self):
+    def held_out(self) -> np.ndarray:
         """Whether each clip of the source is held out, bool [N]."""
         self.source.prepare()
         return draw(
@@ -148,7 +156,9 @@ class _Division:
         )
 
 
-def draw(files, labels, fraction, seed):
+def draw(
+    files: np.ndarray, labels: np.ndarray, fraction: float, seed: int
+) -> np.ndarray:
     """Draws which clips are held out: whole files, in each class apart.
 
     Of the n files of a class, n times `fraction` are drawn, rounded to the

@@ -72,7 +72,7 @@ class Index:
 
         Args:
             path: path of the index.
-            split: name of the split that the index should describe.
+            split: the split that the index should describe.
 
         Raises:
             ValueError: it is damaged, or describes other files.

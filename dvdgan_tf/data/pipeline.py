@@ -33,6 +33,8 @@ and, where clips may be damaged,
 the randomness that `load` may use, and the shapes it returns are static.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 # One random stream for the order of the clips, another for what `load` draws.
@@ -42,14 +44,14 @@ _TRIES = 100
 
 
 def batches(
-    source,
-    global_batch_size,
-    seed,
-    start_batch=0,
-    pipeline_id=0,
-    num_pipelines=1,
-    replicas_per_pipeline=1,
-):
+    source: Any,
+    global_batch_size: int,
+    seed: int,
+    start_batch: int = 0,
+    pipeline_id: int = 0,
+    num_pipelines: int = 1,
+    replicas_per_pipeline: int = 1,
+) -> tf.data.Dataset:
     """Streams batches for ever.
 
     Global batch k holds the examples k B to (k + 1) B - 1 of the stream.
@@ -105,7 +107,9 @@ def batches(
     )
 
 
-def example(source, number, seed):
+def example(
+    source: Any, number: int | tf.Tensor, seed: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """One example of the stream.
 
     Every epoch of N examples holds each of the N clips once, in an order of

@@ -1,5 +1,8 @@
 """One record of a TFRecord file, read where it is."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 # Around each record's payload: its length and that number's checksum before,
@@ -8,7 +11,7 @@ HEADER_BYTES = 12
 FOOTER_BYTES = 4
 
 
-def read(path, offset):
+def read(path: str | tf.Tensor, offset: int | tf.Tensor) -> tf.Tensor:
     """Reads the payload of one record; TensorFlow ops only.
 
     Nothing but the record is read, and its checksums are verified.
@@ -50,7 +53,7 @@ def exists(path: tf.Tensor) -> tf.Tensor:
     return tf.size(tf.io.matching_files(pattern)) > 0
 
 
-def attempt(function, otherwise):
+def attempt(function: Callable[[], Any], otherwise: Any) -> Any:
     """Calls a function, and returns something else where it fails.
 
     The function is prepared at every call: what it costs grows with its ops.
@@ -64,8 +67,8 @@ def attempt(function, otherwise):
     Returns:
         What `function` returns, or `otherwise` where one of its ops fails.
     """
-    # A map over one element fails once. Errors of a reader come back for ever,
-    # and `ignore_errors` would ask it for ever.
+    # A map over one element fails once. A reader would raise its error for
+    # ever, and `ignore_errors` would ask it again for ever.
     return (
         tf.data.Dataset.range(1)
         .map(lambda _: function())

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import os
+from typing import Any
 
 import gin
 import numpy as np
@@ -74,19 +75,19 @@ class TfdsVideos:
 
     def __init__(
         self,
-        data_dir,
-        name,
-        cache_dir,
-        resolution,
-        num_frames,
-        split="train",
-        frame_stride=1,
-        fit="crop",
-        flip=False,
-        video_feature=None,
-        allow_missing=False,
-        skip_damaged=False,
-    ):
+        data_dir: str,
+        name: str,
+        cache_dir: str,
+        resolution: int,
+        num_frames: int,
+        split: str = "train",
+        frame_stride: int = 1,
+        fit: str = "crop",
+        flip: bool = False,
+        video_feature: str | None = None,
+        allow_missing: bool = False,
+        skip_damaged: bool = False,
+    ) -> None:
         _check_arguments(
             fit,
             resolution=resolution,
@@ -120,7 +121,7 @@ class TfdsVideos:
             else ["all"]
         )
 
-    def other_split(self, split):
+    def other_split(self, split: str) -> "TfdsVideos":
         """Makes a source of another split, read in the same way.
 
         Args:
@@ -144,7 +145,7 @@ class TfdsVideos:
         other._splits = names
         return other
 
-    def files(self):
+    def files(self) -> np.ndarray:
         """Numbers the files that the records come from.
 
         A file that is longer than `--max_frames` of the preparation became
@@ -166,10 +167,10 @@ class TfdsVideos:
             self._paths, self._shards, self._offsets, self.labels
         )
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """All that its clips depend on, but for the seed; a JSON-able dict.
 
-        Known once prepared.
+        It is known once the source is prepared.
         """
         files = hashlib.sha256()
         for column in (
@@ -192,7 +193,7 @@ class TfdsVideos:
             "flip": self._flip,
         }
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Reads the index, or makes it, and counts the clips.
 
         Raises:

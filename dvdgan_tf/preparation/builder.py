@@ -4,6 +4,7 @@ import abc
 import csv
 import dataclasses
 import os
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -56,7 +57,7 @@ class Preparation:
     clips_per_shard: int = 64
     time_limit_s: float = 60.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits = {
             "split_list": (1, 3),
             "short_side": (16, 4096),
@@ -124,11 +125,11 @@ class VideoBuilder(FileReaderBuilder):
         *,
         preparation: Preparation | None = None,
         num_workers: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         self.preparation = preparation or Preparation()
         self._num_workers = num_workers
-        self._plan = None
+        self._plan: tuple[Listing, dict] | None = None
         super().__init__(**kwargs)
 
     def _info(self):
@@ -146,11 +147,13 @@ class VideoBuilder(FileReaderBuilder):
         """The `Listing` of the files in `sources`, a list of paths."""
 
     @property
-    def work_dir(self):
+    def work_dir(self) -> str:
         """Folder of the finished shards, beside that of the dataset."""
         return os.path.join(self.data_dir_root, f"{self.name}.work")
 
-    def plan(self, manual_dir=None):
+    def plan(
+        self, manual_dir: str | os.PathLike | None = None
+    ) -> tuple[Listing, dict]:
         """Lists the files and deals them to shards, once.
 
         Args:
@@ -262,7 +265,7 @@ class VideoBuilder(FileReaderBuilder):
         )
 
 
-def left_out(listing, plan):
+def left_out(listing: Listing, plan: dict) -> tuple[list, list]:
     """Which files are not in the dataset, and which are not as a whole.
 
     Args:

@@ -61,7 +61,7 @@ def memory(root: str = "/") -> int:
     return min(limits)
 
 
-def _folders(root, controller) -> Iterator[pathlib.Path]:
+def _folders(root: str, controller: str) -> Iterator[pathlib.Path]:
     """The control groups that this process is in, inner ones first.
 
     A limit of any of them holds. In a container the path may be that of the

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable
+from typing import Any
 
 # fork() of a process with TensorFlow's threads may hang.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -72,7 +73,9 @@ def _next_try(worker):
 class _Worker:
     """A process and the task that it is at."""
 
-    def __init__(self, function, task, number_of_try):
+    def __init__(
+        self, function: Callable, task: Any, number_of_try: int
+    ) -> None:
         self.connection, other = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(
             target=_serve, args=(other, function), daemon=True
@@ -83,12 +86,12 @@ class _Worker:
         other.close()
         self.give(task, number_of_try)
 
-    def give(self, task, number_of_try):
+    def give(self, task: Any, number_of_try: int) -> None:
         self.task, self.number_of_try = task, number_of_try
         with contextlib.suppress(BrokenPipeError):  # `has_finished` sees it.
             self.connection.send(task)
 
-    def has_finished(self):
+    def has_finished(self) -> bool:
         """Takes the answer; False if the process is dead."""
         try:
             error = self.connection.recv()
@@ -98,7 +101,7 @@ class _Worker:
             raise error
         return True
 
-    def death(self):
+    def death(self) -> str:
         """What became of the process, in words."""
         self._process.join(5)
         status = self._process.exitcode
@@ -108,7 +111,7 @@ class _Worker:
         hint = ", perhaps out of memory" if name == "SIGKILL" else ""
         return f"died of {name}{hint}"
 
-    def end(self):
+    def end(self) -> None:
         self._process.kill()
         self._process.join(5)
         self.connection.close()

@@ -7,16 +7,22 @@ import os
 import re
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from dvdgan_tf.preparation import builder as builders
+from dvdgan_tf.preparation.listing import Listing
+from dvdgan_tf.preparation.shards import Shard
 from dvdgan_tf.progress_bar import INTERVAL, progress_bar
 
 
-def run_beam(builder, log, beam_options=()):
+def run_beam(
+    builder: builders.VideoBuilder, log: str, beam_options: Sequence[str] = ()
+) -> None:
     """Makes the dataset; errors of its processes become one sentence.
 
     Args:
@@ -57,11 +63,13 @@ def run_beam(builder, log, beam_options=()):
 
 
 @contextlib.contextmanager
-def progress(planned, total, file):
-    """A bar of the clips in finished shards, which are looked for.
+def progress(
+    planned: Sequence[Shard], total: int, file: TextIO
+) -> Iterator[None]:
+    """Shows a bar of the clips in finished shards.
 
-    Beside it stands how much of unfinished shards is written: the first may
-    take minutes.
+    Beside the bar stands how much of the unfinished shards is written, since
+    the first one may take minutes.
 
     Args:
         planned: list of `Shard`.
@@ -108,7 +116,9 @@ def _unfinished(folder):
     return f"{len(sizes)} shards begun, {sum(sizes) / 1e6:.1f} MB"
 
 
-def print_table(builder, listing, plan, start):
+def print_table(
+    builder: builders.VideoBuilder, listing: Listing, plan: dict, start: float
+) -> None:
     """What was read, written and skipped, and how fast."""
     skipped, shortened = builders.left_out(listing, plan)
     reports = [shard.report() for made in plan.values() for shard in made]
@@ -143,7 +153,7 @@ def print_table(builder, listing, plan, start):
         print(f"Classes without a usable clip, left out: {len(empty)} ({some})")
 
 
-def tidy_up(builder, log):
+def tidy_up(builder: builders.VideoBuilder, log: str) -> None:
     """Removes the shards, the log, and what killed runs have left."""
     tf.io.gfile.rmtree(os.path.dirname(log))
     tf.io.gfile.rmtree(builder.work_dir)

@@ -7,19 +7,22 @@ import json
 import os
 import stat
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf.data.index import Index
+from dvdgan_tf.data.index import DTYPES, Index
 from dvdgan_tf.data.records import FOOTER_BYTES, HEADER_BYTES
 from dvdgan_tf.files import replacing, write_text
+from dvdgan_tf.preparation.listing import Clip
 from dvdgan_tf.video.isolated import CannotReadError, IsolatedDecoder
 
 
 class CannotWriteError(OSError):
-    """A shard cannot be made here and now, whatever is in its videos.
+    """A shard cannot be made here and now, for reasons outside of its videos.
 
     There is no room, or no right to write, a video has changed, or the drive
     that it is on fails.
@@ -49,7 +52,14 @@ class Shard:
     preparation: object
 
     @classmethod
-    def of(cls, work_dir, split, clips, class_names, preparation):
+    def of(
+        cls,
+        work_dir: str,
+        split: str,
+        clips: Sequence[Clip],
+        class_names: Sequence[str],
+        preparation: Any,
+    ) -> "Shard":
         """Names the shard; looks at its files for that."""
         how = dataclasses.asdict(preparation)
         # Where the files are, and how they are dealt, does not matter.
@@ -75,20 +85,20 @@ class Shard:
         )
 
     @property
-    def path(self):
-        """Of the TFRecord file."""
+    def path(self) -> str:
+        """Path of the TFRecord file."""
         return f"{self.stem}.tfrecord"
 
     @property
-    def report_path(self):
-        """Of the report, written when the shard is finished."""
+    def report_path(self) -> str:
+        """Path of the report, which is written when the shard is finished."""
         return f"{self.stem}.json"
 
-    def done(self):
+    def done(self) -> bool:
         """Whether the shard is finished."""
         return tf.io.gfile.exists(self.report_path)
 
-    def report(self):
+    def report(self) -> dict:
         """What became of the clips, a dict.
 
         `records`: list of [label, frames, payload bytes]; `classes`: list of
@@ -107,10 +117,10 @@ class WriteShard(beam.DoFn):
         features: a `tfds.features.FeaturesDict`.
     """
 
-    def __init__(self, features):
+    def __init__(self, features: Any) -> None:
         self._features = features
 
-    def process(self, shard):
+    def process(self, shard: Shard) -> None:
         """Makes the shard unless it is there.
 
         Raises:
@@ -176,7 +186,7 @@ class WriteShard(beam.DoFn):
 
 
 def _check_unchanged(clip, file):
-    """A file may have been replaced, or its drive unmounted, since listed."""
+    """Raises an error if a file has changed or gone since it was listed."""
     if _size_and_time(clip.path) != file:
         raise CannotWriteError(
             f"The file {_utf8(clip.path)!r} has changed or gone since the "
@@ -184,7 +194,7 @@ def _check_unchanged(clip, file):
         )
 
 
-def index_of(records):
+def index_of(records: Sequence[Sequence]) -> Index:
     """The `Index` of a split.
 
     Args:
@@ -198,17 +208,17 @@ def index_of(records):
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
             offset += HEADER_BYTES + length + FOOTER_BYTES
-    shard, offset, length, label, frames = columns
     return Index(
-        shard=np.array(shard, np.int32),
-        offset=np.array(offset, np.int64),
-        length=np.array(length, np.int64),
-        label=np.array(label, np.int32),
-        frames=np.array(frames, np.int32),
+        **{
+            name: np.array(column, dtype)
+            for (name, dtype), column in zip(
+                DTYPES.items(), columns, strict=True
+            )
+        }
     )
 
 
-def make_folder(path):
+def make_folder(path: str) -> None:
     """Creates a folder for shards.
 
     Raises:
@@ -220,7 +230,7 @@ def make_folder(path):
         raise _cannot_write(path, error) from error
 
 
-def link_or_copy(source, target):
+def link_or_copy(source: str, target: str) -> None:
     """A second name for a file where the file system has that, or a copy."""
     try:
         os.link(source, target)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import posixpath
+from typing import Any
 
 from dvdgan_tf.preparation.folders import files, not_a_video
 from dvdgan_tf.video import stills
@@ -85,7 +86,7 @@ class Source:
 
 
 def read_text(path: str) -> str:
-    """Reads a list, of which there is no telling who wrote it.
+    """Reads a list, which anybody may have written.
 
     Raises:
         ValueError: it is no regular file, too large, or not UTF-8.
@@ -111,7 +112,7 @@ def read_lines(path: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def read_json(path: str):
+def read_json(path: str) -> Any:
     """Reads a JSON file with the care of `read_text`.
 
     Raises:
@@ -122,7 +123,7 @@ def read_json(path: str):
         return json.loads(text)
     except RecursionError as error:
         raise ValueError(f"{path!r} is nested too deeply.") from error
-    except ValueError as error:  # also of numbers with too many digits
+    except ValueError as error:  # This includes numbers with too many digits.
         raise ValueError(f"{path!r} is not JSON ({error}).") from error
 
 

@@ -37,7 +37,7 @@ class DiedError(EOFError):
             to the last one. It may have died before that.
     """
 
-    def __init__(self, reason, killed, was_idle):
+    def __init__(self, reason: str, killed: bool, was_idle: bool) -> None:
         super().__init__(reason)
         self.killed = killed
         self.was_idle = was_idle
@@ -50,7 +50,7 @@ class DecodeProcess:
         ChildProcessError: it cannot be started.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._requests = 0
         self._answered = True
         # The folder that the package is in.
@@ -88,7 +88,7 @@ class DecodeProcess:
             ) from error
 
     def is_alive(self) -> bool:
-        """Says whether it is worth a request; it may die right after."""
+        """Says whether the process runs, though it may die right after."""
         # Between files it has nothing to say: its end hangs up the pipe, and
         # that is seen before the end itself while it still has threads.
         return self._process.poll() is None and not self._poll.poll(0)

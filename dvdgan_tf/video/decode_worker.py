@@ -47,6 +47,7 @@ import struct
 import sys
 import threading
 import time
+from typing import Any
 
 import av
 from PIL import Image
@@ -65,7 +66,7 @@ _ALIVE_S = 1.0
 _MEMORY_BYTES = 8 << 30
 
 
-def main():
+def main() -> None:
     """Answers requests until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -192,18 +193,18 @@ class _Piece:
     bytes: int = 0
     last: reading.TimedFrame | None = None
 
-    def add(self, frame, data):
+    def add(self, frame: reading.TimedFrame, data: Any) -> None:
         self.frames += 1
         self.bytes += len(data)
         self.last = frame
 
-    def is_full(self, request):
+    def is_full(self, request: dict) -> bool:
         return (
             self.frames >= request["max_frames_per_piece"]
             or self.bytes >= request["max_bytes_per_piece"]
         )
 
-    def header(self):
+    def header(self) -> dict:
         height, width, _ = self.first.pixels.shape
         fps = time_stamps.average_fps(
             self.frames,

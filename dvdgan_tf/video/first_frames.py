@@ -6,6 +6,7 @@ cannot be read is refused in the same words everywhere.
 """
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class FirstFrames:
     def __enter__(self) -> "FirstFrames":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: Any) -> None:
         self._decoder.close()
 
     def read(self, path: str | os.PathLike) -> np.ndarray:

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from dvdgan_tf.video.decode_process import DecodeProcess, DiedError
 from dvdgan_tf.video.opening import CannotReadError
@@ -122,13 +123,13 @@ class IsolatedDecoder:
         self._child = None
         self._reading = False
 
-    def __enter__(self):
+    def __enter__(self) -> "IsolatedDecoder":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the process; a next file would start another."""
         if self._child:
             self._child.kill()
@@ -167,7 +168,7 @@ class IsolatedDecoder:
             yield from self._enough(self._tried_twice(os.fsdecode(path), part))
             finished = True
         finally:
-            # Whoever turns away in the middle leaves answers unread.
+            # A caller that stops in the middle leaves answers unread.
             if not finished:
                 self.close()
             self._reading = False
@@ -189,7 +190,7 @@ class IsolatedDecoder:
             try:
                 for piece in self._decoded(path, part):
                     seen += len(piece.frames)
-                    if seen > given:  # Else it was, at the first try.
+                    if seen > given:  # Otherwise the first try has given it.
                         given = seen
                         yield piece
                 return

@@ -41,7 +41,7 @@ class UnreadableVideoError(ValueError):
         reason: why, in words that leave out the file's name.
     """
 
-    def __init__(self, path, reason):
+    def __init__(self, path: str | os.PathLike, reason: str) -> None:
         super().__init__(
             f"Cannot decode {os.fspath(path)!r} ({reason}); check the file or "
             "leave it out."
@@ -56,7 +56,7 @@ class CannotReadError(OSError):
         reason: why, in words that leave out the file's name.
     """
 
-    def __init__(self, path, reason):
+    def __init__(self, path: str | os.PathLike, reason: str) -> None:
         super().__init__(
             f"Cannot read {os.fspath(path)!r} ({reason}), which is trouble of "
             "this machine or of its drives; try again, or leave the file out."

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from dvdgan_tf.preparation.listing import (
     NO_CLASS,
@@ -68,7 +69,7 @@ def labelled(source: Source, paths: dict[str, str], skipped: list) -> Listing:
 
 
 def _check_one_class(source, listing, depth):
-    """One folder is hardly a collection's only class.
+    """Refuses, or notes, that one folder would be the only class.
 
     Args:
         source: folder that messages name.
@@ -91,7 +92,7 @@ def _check_one_class(source, listing, depth):
     )
 
 
-def _by_folder(source, names, skipped) -> Callable:
+def _by_folder(source: Any, names: Any, skipped: list) -> Callable:
     """A function from a clip's name to (label, split), None if neither.
 
     Adds to `skipped` the folders without clips beside those of the splits.
