@@ -33,12 +33,47 @@ def controls_of(
         The component of a video to continue, or None in synthesis; and
         {attribute of `Settings`: component}.
     """
-    facts, names = model.facts, model.class_names
+    facts = model.facts
     given = facts["conditioning_frames"]
     video = (
         gr.File(label="Video to continue", elem_id="video") if given else None
     )
-    classes = gr.Dropdown(
+    controls = dict(
+        classes=_classes(model.class_names, given),
+        truncation=_truncation(facts["truncation_levels"]),
+        seed=gr.Number(
+            defaults.seed,
+            label="Seed",
+            info="The same number makes the same clips again.",
+            precision=0,
+            minimum=0,
+            maximum=MAX_SEED,
+            elem_id="seed",
+        ),
+        count=gr.Slider(
+            1,
+            limits.clips,
+            defaults.count,
+            step=1,
+            label="How many clips",
+            elem_id="count",
+        ),
+    )
+    if given:
+        controls["num_frames"] = _length(given, limits, defaults)
+    else:
+        controls["interpolate"] = gr.Radio(
+            _INTERPOLATIONS,
+            value="none",
+            label="Change step by step (interpolation)",
+            info="Each clip is a step on the way from the first to the last.",
+            elem_id="interpolate",
+        )
+    return video, controls
+
+
+def _classes(names, given):
+    return gr.Dropdown(
         # What a visitor sees, and what the page sends.
         [(shown(name), name) for name in names],
         value=None if given else [],
@@ -53,46 +88,18 @@ def controls_of(
         visible=len(names) > 1,
         elem_id="classes",
     )
-    truncation = _truncation(facts["truncation_levels"])
-    seed = gr.Number(
-        defaults.seed,
-        label="Seed",
-        info="The same number makes the same clips again.",
-        precision=0,
-        minimum=0,
-        maximum=MAX_SEED,
-        elem_id="seed",
-    )
-    count = gr.Slider(
-        1,
-        limits.clips,
-        defaults.count,
+
+
+def _length(given, limits, defaults):
+    return gr.Slider(
+        given + 1,
+        limits.frames,
+        defaults.num_frames,
         step=1,
-        label="How many clips",
-        elem_id="count",
+        label="Frames of each clip",
+        info=f"With the {given} that your video gives.",
+        elem_id="num_frames",
     )
-    controls = dict(
-        classes=classes, truncation=truncation, seed=seed, count=count
-    )
-    if given:
-        controls["num_frames"] = gr.Slider(
-            given + 1,
-            limits.frames,
-            defaults.num_frames,
-            step=1,
-            label="Frames of each clip",
-            info=f"With the {given} that your video gives.",
-            elem_id="num_frames",
-        )
-    else:
-        controls["interpolate"] = gr.Radio(
-            _INTERPOLATIONS,
-            value="none",
-            label="Change step by step (interpolation)",
-            info="Each clip is a step on the way from the first to the last.",
-            elem_id="interpolate",
-        )
-    return video, controls
 
 
 def _truncation(levels):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 
 from dvdgan_tf.page.hosts import Hosts
 from dvdgan_tf.page.limits import Limits, client_of
@@ -45,13 +46,20 @@ class Gate:
         hosts: the page's own names.
     """
 
-    def __init__(self, app, max_upload_bytes: int, hosts: Hosts):
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        max_upload_bytes: int,
+        hosts: Hosts,
+    ) -> None:
         self._app = app
         self._max_upload_bytes = max_upload_bytes
         self._hosts = hosts
         self._limits = Limits(max_upload_bytes)
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(
+        self, scope: dict, receive: Callable, send: Callable
+    ) -> None:
         """Answers, or lets the application answer."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -143,7 +151,7 @@ def _path(scope):
 
 
 def _content_length(scope):
-    """Bytes, which the server holds the client to; None if it is not said."""
+    """The bytes announced, which the server enforces; None if none are."""
     headers = dict(scope["headers"])
     if b"transfer-encoding" in headers:
         return None

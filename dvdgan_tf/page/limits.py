@@ -67,7 +67,7 @@ class Limits:
         return True
 
     def end(self, client: str) -> None:
-        """A request for which `begin` was true is over."""
+        """Ends a request for which `begin` was true."""
         self._in_flight[client] -= 1
         if not self._in_flight[client]:
             del self._in_flight[client]

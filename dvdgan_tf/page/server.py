@@ -13,7 +13,7 @@ from dvdgan_tf.page.timed_protocol import TimedProtocol
 
 
 def free_port(host: str, port: int) -> int:
-    """Makes sure that a port can be had.
+    """Makes sure that the server can listen on a port.
 
     Args:
         host: name or address of this machine.
@@ -23,7 +23,7 @@ def free_port(host: str, port: int) -> int:
         The number of the port.
 
     Raises:
-        OSError: the port cannot be had, and why, in a sentence.
+        OSError: one sentence, if the server cannot listen there.
     """
     try:
         family, *_, address = socket.getaddrinfo(

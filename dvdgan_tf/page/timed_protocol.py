@@ -1,6 +1,7 @@
 """HTTP connections that are closed where a request does not come in."""
 
 import asyncio
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,7 +23,7 @@ class TimedProtocol(H11Protocol):
     one that waits for its answer stays.
     """
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Begins to watch the connection."""
         super().connection_made(transport)
         self._owes = None
