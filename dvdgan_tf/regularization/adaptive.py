@@ -106,6 +106,7 @@ class AdaptiveStrength(Regularizer):
         # Not "equal to": a resumed run may have a shorter interval.
         due = count >= self.interval
         updates = tf.cast(count, tf.float32)
+        # p <- p + sign(r_t - target) * clips since then / examples_to_full
         step = tf.cast(batch_size, tf.float32) * updates / self.examples_to_full
         moved = p + tf.sign(total / updates - self.target) * step
         moved = tf.clip_by_value(moved, 0.0, 1.0)

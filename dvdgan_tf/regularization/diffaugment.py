@@ -171,16 +171,20 @@ class DiffAugment:
 class _Draws:
     """Parameters and gates of all clips, [B, 1, 1, 1, 1] each."""
 
-    def __init__(self, noise, probability, num_draws):
+    def __init__(
+        self, noise: tf.Tensor, probability: tf.Tensor | None, num_draws: int
+    ) -> None:
         noise = tf.reshape(noise, [-1, num_draws, 1, 1, 1, 1])
         self.columns = tf.unstack(noise, axis=1)
         self.probability = probability
 
-    def __call__(self, operation, number=0):
+    def __call__(self, operation: int, number: int = 0) -> tf.Tensor:
         """A parameter in [0, 1)."""
         return self.columns[operation + 1 + number]
 
-    def where_applied(self, operation, value, neutral):
+    def where_applied(
+        self, operation: int, value: tf.Tensor, neutral: float | tf.Tensor
+    ) -> tf.Tensor:
         """`value` for clips whose gate is open, else `neutral`."""
         if self.probability is None:
             return value

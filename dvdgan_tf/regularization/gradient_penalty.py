@@ -119,6 +119,7 @@ class GradientPenalty(Regularizer):
         weights = (self.real_weight, self.fake_weight)
         for weight, score, x in zip(weights, scores, clips, strict=True):
             if weight:
+                # gamma / 2 E[|grad D|^2], times n below: due once in n updates
                 norms = _squared_gradient_norms(score, x)
                 total += weight / 2 * tf.reduce_sum(norms)
         return self.every * total / batch_size

@@ -127,6 +127,7 @@ class LeCam(Regularizer):
         """
         anchors = tf.stop_gradient(self.anchors.read_value())
         real_anchor, fake_anchor = tf.unstack(anchors[index])
+        # D(x) - a_F and a_R - D(G(z)); the signs matter to `one_sided` only.
         above = real_scores - fake_anchor
         below = real_anchor - fake_scores
         if self.one_sided:
@@ -147,6 +148,7 @@ class LeCam(Regularizer):
                 in the order of `anchors`.
         """
         first = tf.equal(self.updates.read_value(), 0)
+        # a <- decay a + (1 - decay) m, and a = m after the first update.
         decay = tf.where(first, 0.0, self.decay)
         old = self.anchors.read_value()
         self.anchors.assign(decay * old + (1.0 - decay) * means)

@@ -53,8 +53,8 @@ class Regularizer:
     Attributes:
         metrics: names of what `penalties` returns, then of what `statistics`
             returns. A step reports their means over its updates of D.
-        second_derivatives: whether `penalties` contain gradients of D, which
-            cannot be had of blocks that are recomputed.
+        second_derivatives: whether `penalties` contain gradients of D, whose
+            own gradients TensorFlow lacks for blocks that are recomputed.
     """
 
     metrics: tuple[str, ...] = ()

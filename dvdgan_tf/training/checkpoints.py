@@ -154,7 +154,7 @@ def kept_steps(
     healthy = [
         s for s in steps if healthy_step is not None and s <= healthy_step
     ]
-    # That of step 0 says where a run began, until there is a later one.
+    # Step 0 is kept only until there is a later checkpoint.
     steps = [step for step in steps if step] or steps
     kept = set(steps if newest is None else steps[-newest:])
     kept.update(healthy[-1:])

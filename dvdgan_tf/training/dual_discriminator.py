@@ -161,6 +161,6 @@ class DualDiscriminator:
         def score(view, y):
             return network.apply(view, y, parameters)
 
-        # Of one shard each, the tensors pass through as they are.
+        # With one shard, the tensors pass through as they are.
         view, y = shard(view, self.shards), shard(y, self.shards)
         return join(for_shards(score, view, y))

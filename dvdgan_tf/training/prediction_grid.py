@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import gin
 import numpy as np
@@ -38,7 +39,7 @@ class PredictionGrid:
 
     def __init__(
         self,
-        trainer,
+        trainer: Any,
         num_clips: int = 4,
         samples_per_clip: int = 3,
         fps: float = 12,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 
-def report(*sources) -> tuple[dict[str, float], list[str]]:
+
+def report(*sources: Any) -> tuple[dict[str, float], list[str]]:
     """Asks the sources of a run which clips they have replaced.
 
     Args:

@@ -351,7 +351,7 @@ class Run:
         if self.is_chief:
             print(line, flush=True)
 
-    def tell(self, line):
+    def tell(self, line: str) -> None:
         """Prints a line with the worker's number, on all but the chief."""
         if not self.is_chief:
             number = self.trainer.strategy.cluster_resolver.task_id

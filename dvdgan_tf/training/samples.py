@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import gin
 import numpy as np
@@ -36,7 +37,7 @@ class SampleGrid:
 
     def __init__(
         self,
-        trainer,
+        trainer: Any,
         num_classes: int = 10,
         samples_per_class: int = 4,
         fps: float = 12,

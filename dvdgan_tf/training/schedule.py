@@ -24,7 +24,7 @@ class Schedule:
     checkpoint_every: int
     held_out_every: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
             check_at_least_one(name, value)
 

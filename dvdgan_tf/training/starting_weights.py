@@ -10,6 +10,7 @@ import collections
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from dvdgan_tf.layers.spectral_norm import spectral_weights
@@ -73,7 +74,9 @@ class _Taking:
         stored: `StoredWeights`.
     """
 
-    def __init__(self, network, embedding, stored):
+    def __init__(
+        self, network: keras.Model, embedding: keras.Variable, stored: Any
+    ) -> None:
         self.network = network
         self.embedding = embedding
         self.stored = stored
@@ -84,7 +87,9 @@ class _Taking:
         self.fresh = []
         self.rows = None
 
-    def all(self, class_names, norms=()):
+    def all(
+        self, class_names: Sequence[str], norms: Sequence[Any] = ()
+    ) -> None:
         """Takes what there is.
 
         Args:
@@ -170,7 +175,7 @@ class _Taking:
             # Rows in another order have the same singular vectors.
             self._take_vector(weight, len(rows) == count == shape[0])
 
-    def check_frozen_blocks(self):
+    def check_frozen_blocks(self) -> None:
         """Raises ValueError if a weight that is not to train is a new one."""
         fresh = {variable.path for variable in self.fresh}
         for block in self.network.blocks:
@@ -182,7 +187,7 @@ class _Taking:
                         "it, or start from weights that have the block."
                     )
 
-    def first_difference(self):
+    def first_difference(self) -> str:
         """Names the first weight that was not taken, with both shapes."""
         return self._difference(self.fresh[0])
 
@@ -199,7 +204,7 @@ class _Taking:
         """Cuts off the network's name, as the table does."""
         return name[len(self.network.name) + 1 :]
 
-    def lines(self):
+    def lines(self) -> list[str]:
         """Says in some short lines what was done."""
         paths = [variable.path for variable in self.network.variables]
         if not any(map(self.stored.shape, paths)):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import Any
 
 import tensorflow as tf
 
@@ -23,12 +24,12 @@ class StopRequest:
         self.received: str | None = None
         self._previous = {}
 
-    def __enter__(self):
+    def __enter__(self) -> "StopRequest":
         for number in self.SIGNALS:
             self._previous[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self._restore()
 
     def _receive(self, number, _):

@@ -11,7 +11,7 @@ _ENOUGH = 10
 
 
 class DivergenceError(RuntimeError):
-    """Training has diverged: to go on from here is in vain."""
+    """Training has diverged, and cannot recover from here."""
 
 
 class NonFiniteError(DivergenceError):
