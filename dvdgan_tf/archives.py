@@ -128,7 +128,7 @@ class _Bounded:
         return self._file.read(size)
 
 
-def _bounded(file) -> Any:
+def _bounded(file: Any) -> Any:
     """tarfile needs of a file no more than `_Bounded` has."""
     return _Bounded(file)
 
@@ -187,7 +187,7 @@ def _check_entry(entry, path):
 
 
 def _nobody(entry):
-    """The same archive whoever makes it, and no name of a user in it."""
+    """Removes from an entry who has packed it, and when."""
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
     entry.mode = 0o755 if entry.isdir() else 0o644

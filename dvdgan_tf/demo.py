@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
         run(options)
 
 
-def run(options) -> None:
+def run(options: flags.FlagValues) -> None:
     """Serves what the flags say, until Ctrl-C."""
     with tempfile.TemporaryDirectory(prefix="dvdgan_tf_page_") as folder:
         # Read when gradio is imported: uploads and archives are put there,
@@ -98,7 +98,7 @@ def run(options) -> None:
         _serve(options, folder)
 
 
-def check(options) -> None:
+def check(options: flags.FlagValues) -> None:
     """Raises an error for what is wrong about the flags themselves."""
     if options.module and options.workdir:
         raise ValueError("Name either a --module or a --workdir, not both.")

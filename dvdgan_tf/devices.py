@@ -4,9 +4,10 @@ import ctypes
 import importlib.util
 import os
 import sys
+from typing import Any
 
 
-def report(strategy) -> None:
+def report(strategy: Any) -> None:
     """Prints the devices of a strategy, and what is odd about them.
 
     Args:
@@ -28,7 +29,7 @@ def report(strategy) -> None:
             warn(f"No GPU is used: {reason}")
 
 
-def describe(strategy) -> str:
+def describe(strategy: Any) -> str:
     """A line such as "Devices: 8 GPUs, mirrored"."""
     import tensorflow as tf
 

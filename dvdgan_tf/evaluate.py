@@ -11,6 +11,7 @@ finished; 2 for what the user can mend; 1 when measuring fails.
 import json
 import os
 import time
+from typing import Any
 
 from absl import flags
 
@@ -147,7 +148,7 @@ def wait_for(path: str) -> None:
         time.sleep(FLAGS.poll_seconds)
 
 
-def evaluate_checkpoints(evaluator, results) -> None:
+def evaluate_checkpoints(evaluator: Any, results: Any) -> None:
     """Measures the newest checkpoint, or all."""
     folder = RunFolder(results.workdir)
     found = dict([folder.checkpoint()])
@@ -160,7 +161,7 @@ def evaluate_checkpoints(evaluator, results) -> None:
     report_baselines(results, evaluator)
 
 
-def watch(evaluator, results, last_step: int) -> None:
+def watch(evaluator: Any, results: Any, last_step: int) -> None:
     """Measures the newest checkpoint whenever there is a new one."""
     folder = RunFolder(results.workdir)
     levels = evaluator.protocol.truncations
@@ -199,7 +200,7 @@ def levels_by_step(rows: list[dict], name: str) -> dict[int, set]:
     return levels
 
 
-def report_baselines(results, evaluator) -> None:
+def report_baselines(results: Any, evaluator: Any) -> None:
     """Reports what predictions are compared with, once in a folder."""
     there = [row | {"gin": None} for row in results.rows()]
     for rows in evaluator.evaluate_baselines():
@@ -208,7 +209,7 @@ def report_baselines(results, evaluator) -> None:
             report(results, new)
 
 
-def report(results, rows: list[dict]) -> None:
+def report(results: Any, rows: list[dict]) -> None:
     """Prints and writes results."""
     for row in rows:
         print(json.dumps(row | {"gin": None}), flush=True)

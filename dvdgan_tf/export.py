@@ -6,6 +6,7 @@ Exit codes: 0 when finished; 2 for what the user can mend; 1 when it fails.
 """
 
 import os
+from typing import Any
 
 from absl import flags
 
@@ -77,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         run(options)
 
 
-def check(options) -> None:
+def check(options: flags.FlagValues) -> None:
     """Raises an error for what is wrong about the flags themselves."""
     if options.batch_size < 1:
         raise ValueError(
@@ -96,7 +97,7 @@ def check(options) -> None:
     RunFolder(options.workdir).check_is_run()
 
 
-def run(options) -> None:
+def run(options: flags.FlagValues) -> None:
     """Exports what the flags say."""
     from dvdgan_tf import config
     from dvdgan_tf.generation.from_run import generator_module
@@ -129,7 +130,9 @@ def describe(facts: dict) -> None:
     )
 
 
-def write(source, module, output: str, options) -> None:
+def write(
+    source: Any, module: Any, output: str, options: flags.FlagValues
+) -> None:
     """Writes the module in the format asked for."""
     if options.format == "stablehlo":
         from dvdgan_tf.exporting import stablehlo

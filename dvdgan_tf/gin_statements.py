@@ -40,10 +40,12 @@ class _Reference:
 class _Names(config_parser.ParserDelegate):
     """Gives gin's parser names in place of what is registered."""
 
-    def configurable_reference(self, scoped_configurable_name, evaluate):
+    def configurable_reference(
+        self, scoped_configurable_name: str, evaluate: bool
+    ) -> _Reference:
         return _Reference(scoped_configurable_name, evaluate)
 
-    def macro(self, macro_name):
+    def macro(self, macro_name: str) -> _Reference:
         return _Reference(f"{macro_name}/gin.macro", True)
 
 

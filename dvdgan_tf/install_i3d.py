@@ -85,7 +85,7 @@ def install(
 
     Raises:
         ValueError: one sentence, if something is not what it should be.
-        OSError: one sentence, if something cannot be had or written.
+        OSError: one sentence, if something cannot be downloaded or written.
     """
     if os.path.lexists(output):
         return _check_installed(output, source)

@@ -1,7 +1,7 @@
 """Variables stored in and restored from checkpoints by their own names.
 
-By path, not by position in the object graph, so that a reordered list of
-variables can never swap two of them silently.
+They are found by path, not by position in the object graph, so that a
+reordered list of variables can never swap two of them silently.
 """
 
 from collections.abc import Iterable

@@ -16,6 +16,7 @@ import os
 import signal
 import tempfile
 import time
+from typing import Any
 
 from absl import flags
 
@@ -186,7 +187,7 @@ def prepare() -> None:
     print(f"Dataset: {builder.data_dir}")
 
 
-def make_builder():
+def make_builder() -> Any:
     """The builder of the flags."""
     from dvdgan_tf.preparation import machine
     from dvdgan_tf.preparation.builder import Preparation

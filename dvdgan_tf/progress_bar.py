@@ -9,7 +9,7 @@ from tqdm import tqdm
 INTERVAL = 10.0
 
 
-def progress_bar(*args, file: TextIO | None = None, **kwargs) -> tqdm:
+def progress_bar(*args: Any, file: TextIO | None = None, **kwargs: Any) -> tqdm:
     """`tqdm` that does not fill files with its refreshes.
 
     Args:
@@ -28,19 +28,19 @@ def progress_bar(*args, file: TextIO | None = None, **kwargs) -> tqdm:
 class _Lines:
     """A file in which each refresh of a bar is a line of its own."""
 
-    def __init__(self, file):
+    def __init__(self, file: TextIO) -> None:
         self._file = file
         self._last = ""
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         text = text.strip("\r\n ")
         # A bar is drawn once more when it is closed.
         if text and text != self._last:
             self._last = text
             self._file.write(f"{text}\n")
 
-    def flush(self):
+    def flush(self) -> None:
         self._file.flush()
 
-    def isatty(self):
+    def isatty(self) -> bool:
         return False

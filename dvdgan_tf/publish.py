@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
             run(options)
 
 
-def parse(arguments: list[str] | None):
+def parse(arguments: list[str] | None) -> flags.FlagValues:
     """The flags, read from a list of arguments or the command line."""
     return command_line.parse(FLAGS, __doc__, arguments)
 
@@ -71,7 +71,7 @@ def write_card(path: str) -> None:
     print(f"Card: {path}")
 
 
-def run(options) -> None:
+def run(options: flags.FlagValues) -> None:
     """Publishes what the flags say."""
     from dvdgan_tf.publishing.card import read_card
 

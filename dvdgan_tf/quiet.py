@@ -1,4 +1,4 @@
-"""Keeps from the console what is not for the users of a command."""
+"""Keeps messages off the console that are not for users of a command."""
 
 import contextlib
 import os

@@ -5,6 +5,9 @@
 Exit codes: 0 when finished; 2 for what the user can mend; 1 when it fails.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from absl import flags
 
 from dvdgan_tf import command_line
@@ -95,12 +98,12 @@ def main(arguments: list[str] | None = None) -> None:
         run(options)
 
 
-def parse(arguments: list[str] | None):
+def parse(arguments: list[str] | None) -> flags.FlagValues:
     """The flags, read from a list of arguments or the command line."""
     return command_line.parse(FLAGS, __doc__, arguments)
 
 
-def check(options) -> None:
+def check(options: flags.FlagValues) -> None:
     """Raises an error for what is wrong about the flags themselves."""
     if (options.module is None) == (options.workdir is None):
         raise ValueError("Name either a --module, such as demo, or a --workdir")
@@ -112,7 +115,7 @@ def check(options) -> None:
     command_line.check_model(options.module, options.workdir)
 
 
-def run(options) -> None:
+def run(options: flags.FlagValues) -> None:
     """Samples what the flags say."""
     from dvdgan_tf.sampling.clip_writer import ClipWriter
     from dvdgan_tf.sampling.loading import load
@@ -132,7 +135,7 @@ def run(options) -> None:
     print(f"Clips:         {writer.folder} ({writer.count:,})")
 
 
-def write(model, writer, first, clips, count: int) -> None:
+def write(model: Any, writer: Any, first: int, clips: Any, count: int) -> None:
     """Writes clips as they come, with a progress bar."""
     import itertools
 
@@ -146,7 +149,7 @@ def write(model, writer, first, clips, count: int) -> None:
         writer.write(video, label, model.class_names[label])
 
 
-def chosen(model, options):
+def chosen(model: Any, options: flags.FlagValues) -> Iterator[Any]:
     """Yields the clips that the options ask for, and their class ids."""
     from dvdgan_tf.sampling.classes import class_ids
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -34,8 +34,14 @@ class StoredWeights:
     """
 
     def __init__(
-        self, origin, path, entries, stored_name, class_names, of_levels=False
-    ):
+        self,
+        origin: str,
+        path: str,
+        entries: dict,
+        stored_name: Callable[[str], str],
+        class_names: Sequence[str] | None,
+        of_levels: bool = False,
+    ) -> None:
         self.origin = origin
         self.class_names = class_names
         self._path = path
@@ -66,7 +72,7 @@ class StoredWeights:
         return value[-1] if self._has_levels(name) else value
 
     def others(self, network: str, paths: Iterable[str]) -> list[str]:
-        """What is stored of a network and not asked for.
+        """Lists what is stored of a network but was not asked for.
 
         Args:
             network: name of the network.

@@ -21,7 +21,12 @@ class DiscriminatorModule(tf.Module):
         generator: the `Generator` that they judge.
     """
 
-    def __init__(self, d_spatial, d_temporal, generator):
+    def __init__(
+        self,
+        d_spatial: keras.Model,
+        d_temporal: keras.Model,
+        generator: keras.Model,
+    ) -> None:
         super().__init__(name="dvdgan_discriminators")
         trainable = [
             *d_spatial.trainable_variables,
@@ -67,7 +72,7 @@ class DiscriminatorModule(tf.Module):
         }
 
     @tf.function
-    def __call__(self, inputs):
+    def __call__(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Scores videos: the higher, the more real.
 
         Args:

@@ -1,5 +1,8 @@
 """The module of a run's checkpoint: averaged weights, standing statistics."""
 
+from collections.abc import Iterable
+
+import keras
 import tensorflow as tf
 from absl import logging
 
@@ -114,7 +117,10 @@ def _samples(run, network, label_counts, level, count):
 
 
 def metadata(
-    run: RunConfig, network, truncations, standing_batches: int
+    run: RunConfig,
+    network: keras.Model,
+    truncations: Iterable[float],
+    standing_batches: int,
 ) -> dict:
     """What a module says of itself; values are those JSON has."""
     return {

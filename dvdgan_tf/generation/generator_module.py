@@ -1,11 +1,13 @@
 """The generator as a module that no longer needs this package, once saved."""
 
 import json
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from dvdgan_tf.generation.input_checks import checked
+from dvdgan_tf.generation.truncation import TruncationStatistics
 
 
 class GeneratorModule(tf.Module):
@@ -23,7 +25,13 @@ class GeneratorModule(tf.Module):
         metadata: what `metadata()` returns, to be written as JSON.
     """
 
-    def __init__(self, network, statistics, class_names, metadata):
+    def __init__(
+        self,
+        network: keras.Model,
+        statistics: TruncationStatistics,
+        class_names: Sequence[str],
+        metadata: dict,
+    ) -> None:
         super().__init__(name="dvdgan_generator")
         self.statistics = statistics
         trainable = network.trainable_variables
@@ -54,7 +62,7 @@ class GeneratorModule(tf.Module):
         self._num_classes = network.num_classes
 
     @tf.function
-    def __call__(self, inputs):
+    def __call__(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """Samples videos.
 
         Args:
@@ -79,17 +87,17 @@ class GeneratorModule(tf.Module):
         return self._run(weights, values, inputs)
 
     @tf.function(input_signature=[])
-    def class_names(self):
+    def class_names(self) -> tf.Tensor:
         """Names of the classes in the order of labels: a JSON list."""
         return self._class_names
 
     @tf.function(input_signature=[])
-    def metadata(self):
+    def metadata(self) -> tf.Tensor:
         """What is known of the model: a JSON object."""
         return self._metadata
 
     @tf.function
-    def named(self, inputs):
+    def named(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`__call__` with a name for its result, as signatures need."""
         return {"videos": self(inputs)}
 

@@ -8,10 +8,10 @@ def checked(
     specs: dict[str, tf.TensorSpec],
     num_classes: int,
 ) -> dict[str, tf.Tensor]:
-    """The inputs, after their sizes and class ids have been looked at.
+    """Returns the inputs, with assertions about their sizes and class ids.
 
-    For signatures: called by name, or by TensorFlow Serving, they check the
-    types of their inputs and not the shapes. Ranks are left to TensorFlow,
+    A signature that is called by name, or by TensorFlow Serving, checks the
+    types of its inputs but not their shapes. Ranks are left to TensorFlow,
     which takes them for granted where it optimises the graph.
 
     Args:

@@ -8,6 +8,7 @@ shipped.
 
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -28,7 +29,7 @@ class StandingStatistics:
         network: a built `networks.Generator`.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: keras.Model) -> None:
         self._strategy = tf.distribute.get_strategy()
         self._network = network
 
@@ -78,7 +79,7 @@ def of_synthesis(latents: LabelledLatents, count: int) -> tf.data.Dataset:
 
 
 def of_prediction(
-    generator,
+    generator: keras.Model,
     clips: tf.data.Dataset,
     draw_z: Callable[[tf.Tensor], tf.Tensor],
     count: int,
@@ -105,12 +106,12 @@ def of_prediction(
     return clips.enumerate(-count).map(draw)
 
 
-def class_ids(generator, labels: tf.Tensor) -> tf.Tensor:
+def class_ids(generator: keras.Model, labels: tf.Tensor) -> tf.Tensor:
     """Class ids of labels; all are 0 where the generator has one class."""
     return tf.zeros_like(labels) if generator.num_classes == 1 else labels
 
 
-def present(generator) -> dict[str, np.ndarray]:
+def present(generator: keras.Model) -> dict[str, np.ndarray]:
     """The generator's batch norm statistics as they are now.
 
     Returns:

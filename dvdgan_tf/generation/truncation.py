@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 class TruncationStatistics(tf.Module):
-    """Standing statistics of a generator, one set a level of truncation.
+    """Standing statistics of a generator, one set for each level.
 
     Between two levels they are interpolated linearly, as BigGAN's public
     modules do.
@@ -55,6 +55,7 @@ class TruncationStatistics(tf.Module):
             else f"truncation must be from {low:g} to {high:g}, the levels "
             "that this module was exported for."
         )
+        # A level such as 0.6 may come back rounded, from JSON or from float32.
         tolerance = 1e-6
         with tf.control_dependencies(
             [

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def _is_number(value):
     return is_number and abs(value) < 1e100
 
 
-def metrics_data(rows):
+def metrics_data(rows: Mapping[str, Sequence[dict]]) -> dict:
     """Curves against the step, of results without truncation.
 
     Args:
@@ -99,7 +100,9 @@ def metrics_data(rows):
     }
 
 
-def truncation_data(rows, all_steps=False):
+def truncation_data(
+    rows: Mapping[str, Sequence[dict]], all_steps: bool = False
+) -> dict:
     """Truncation curves.
 
     Args:

@@ -2,11 +2,12 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def features_data(paths):
+def features_data(paths: Sequence[str]) -> dict:
     """Features on the principal components of the first file's.
 
     Args:

@@ -4,7 +4,7 @@ import json
 
 from dvdgan_tf.publishing.card import Card
 
-# Those that are usual for weights, of the hub's list of licences.
+# The licences from the hub's list that are usual for weights.
 _LICENSES = {
     *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "openrail"),
     *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"),

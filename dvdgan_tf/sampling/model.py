@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -35,7 +36,7 @@ class Model:
     # Small enough for a small machine; each clip costs the same in any batch.
     batch_size = 8
 
-    def __init__(self, module):
+    def __init__(self, module: Any) -> None:
         try:
             facts = json.loads(module.metadata().numpy())
             self.class_names = json.loads(module.class_names().numpy())

@@ -2,6 +2,7 @@
 
 import base64
 import math
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Videos(np.ndarray):
 
     fps = 12.0
 
-    def __array_finalize__(self, source):
+    def __array_finalize__(self, source: Any) -> None:
         self.fps = getattr(source, "fps", 12.0)
 
     def _repr_html_(self):
