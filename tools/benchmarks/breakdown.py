@@ -66,7 +66,7 @@ def _forward_and_backward(trainer, layer, inputs, call):
             tape.watch(inputs)
             outputs = call(layer, *inputs)
         sources = [*weights, *([] if reads_video else inputs)]
-        # Of the outputs' size: sums would let constant gradients fold.
+        # As large as the outputs: sums would let constant gradients fold.
         return tape.gradient(outputs, sources, output_gradients=outputs)
 
     return lambda: run(inputs)

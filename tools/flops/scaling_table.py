@@ -76,7 +76,7 @@ class Configuration:
         return g.generated_frames * maps + self._encoder_values()
 
     def _groups(self):
-        """Of each group: size, width that enters it, width that leaves."""
+        """Size, width that enters and width that leaves, for each group."""
         widths = self.generator.widths
         for i, pair in enumerate(itertools.pairwise(widths)):
             yield (4 << i, *pair)
@@ -90,7 +90,7 @@ class Configuration:
         for block in encoder.blocks:
             size //= block.spatial_pool
             maps.append(size**2 * block.channels)
-        # Of the two at 4x4 the last one makes a state.
+        # Two blocks end at 4x4, and the last one makes a state.
         used = [*maps[:-2], maps[-1]]
         states = sum(size**2 * width for size, width, _ in self._groups())
         return encoder.conditioning_frames * sum(maps + used) + states
@@ -109,7 +109,7 @@ class Configuration:
         return self._passes() * 2 * 4 * frames * (channels + widths[-1])
 
     def _passes(self):
-        """Of G with batch statistics in a step, its backward one included."""
+        """Passes of G with batch statistics in a step, and the backward one."""
         return self.d_steps + 2
 
     def gradients(self):

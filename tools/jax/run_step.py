@@ -303,7 +303,7 @@ def conditions(path, batches, spec):
         )
     if not batches["videos"].size:
         raise ValueError(f"{path} has no batches.")
-    # Of all steps and updates, in their order.
+    # Conditions of all steps and updates, in their order.
     videos = batches["videos"].reshape(-1, *batches["videos"].shape[3:])
     size, num_frames = spec["shape"][:2]
     chosen = np.arange(size) % len(videos)
