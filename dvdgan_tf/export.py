@@ -51,6 +51,13 @@ flags.DEFINE_integer(
     "takes the checkpoint's moving statistics, for truncation 1.0 only.",
     flag_values=FLAGS,
 )
+flags.DEFINE_integer(
+    "num_frames",
+    None,
+    "Number of frames of the clips that the module makes; that of training by "
+    "default. The recurrence of a longer one runs on.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool(
     "discriminators",
     False,
@@ -83,6 +90,10 @@ def check(options) -> None:
         raise ValueError(
             f"--batch_size must be at least 1. Received: {options.batch_size}"
         )
+    if options.num_frames is not None and options.num_frames < 1:
+        raise ValueError(
+            f"--num_frames must be at least 1. Received: {options.num_frames}"
+        )
     if options.discriminators and options.format != "saved_model":
         raise ValueError(
             "Discriminators are part of --format=saved_model only."
@@ -110,7 +121,12 @@ def run(options) -> None:
             "levels of truncation ...",
             flush=True,
         )
-        module = generator_module(source, levels, options.standing_batches)
+        module = generator_module(
+            source,
+            levels,
+            options.standing_batches,
+            num_frames=options.num_frames,
+        )
         describe(module.facts)
         print(f"Writing {options.format} ...", flush=True)
         write(source, module, options.output, options)
