@@ -1,6 +1,7 @@
 """What the commands share: flags, help, and mistakes in one sentence."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import signal
@@ -277,7 +278,18 @@ def check_configuration(values: flags.FlagValues, example: str) -> None:
             gin_files.find(name)
             lines.append(gin_files.describe(name))
         gin_files.check_bindings(values.gin_param)
+        _check_digits(values)
     print("\n".join(lines), flush=True)
+
+
+def _check_digits(values: flags.FlagValues) -> None:
+    """Raises ImportError if moving digits are asked for and cannot be made."""
+    name = gin_files.dataset(values.gin_file, values.gin_param)
+    if name == "MovingDigits" and not importlib.util.find_spec("sklearn"):
+        raise ImportError(
+            "The moving digits of the demo are made of scikit-learn's, which "
+            "is not installed: pip install 'dvdgan_tf[demo]'."
+        )
 
 
 @contextlib.contextmanager

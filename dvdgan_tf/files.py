@@ -51,7 +51,7 @@ def new_folder(
     """Gives a temporary name, whose folder gets its own at the end.
 
     Args:
-        folder: to make.
+        folder: path of the folder to make.
         overwrite: whether it takes the place of an earlier one, which is
             deleted; else there must be nothing of that name.
 

@@ -8,9 +8,13 @@ import ast
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dvdgan_tf
+
+# The two statements that `dataset` reads.
+_DATASET = re.compile(r"DATASET\s*=\s*@([\w./]+)")
+_INCLUDE = re.compile(r"""include\s+(['"])(.+?)\1""")
 
 # Text without quotes, such as data/clips; gin takes it for nothing.
 _BARE_TEXT = re.compile(r"[\w./~:$+-][\w./~:$+ -]*")
@@ -66,11 +70,45 @@ def describe(name: str) -> str:
     return f"Configuration: {name}{packaged}"
 
 
+def dataset(files: Sequence[str], bindings: Sequence[str]) -> str | None:
+    """Reads which dataset a configuration names, without gin.
+
+    Args:
+        files: paths, or names of packaged files; later ones win.
+        bindings: bindings as the flag --gin_param takes them.
+
+    Returns:
+        The name that DATASET is bound to last, such as "MovingDigits"; None
+        where it is bound to none.
+    """
+    lines = [line for file in files for line in _lines(file)]
+    matches = map(_DATASET.match, (*lines, *bindings))
+    names = [match[1] for match in matches if match]
+    return names[-1].rpartition(".")[2] if names else None
+
+
+def _lines(name: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yields the lines of a gin file, those of its includes in their place."""
+    try:
+        path = find(name)
+        with open(path) as file:
+            lines = file.read().splitlines()
+    except ValueError:
+        return  # There is no such file, or it is no text: gin will say so.
+    for line in lines:
+        include = _INCLUDE.match(line)
+        # A circle of includes is an error that is found later.
+        if include and path not in above:
+            yield from _lines(include[2], (*above, path))
+        yield line
+
+
 def check_bindings(bindings: Sequence[str]) -> None:
     """Raises ValueError for bindings that the command line cannot mean.
 
     Args:
-        bindings: as of --gin_param, such as "BATCH_SIZE = 8".
+        bindings: bindings as the flag --gin_param takes them, such as
+            "BATCH_SIZE = 8".
     """
     for binding in bindings:
         name, equals, value = (part.strip() for part in binding.partition("="))

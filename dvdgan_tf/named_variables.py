@@ -36,7 +36,7 @@ def restore(
     """Restores variables, if all of them fit.
 
     Args:
-        checkpoint: from `checkpoint_of(variables)`.
+        checkpoint: what `checkpoint_of(variables)` returned.
         variables: the same as there.
         path: path of the checkpoint, without an ending.
         all_of_it: whether what else the checkpoint holds is a mistake.

@@ -13,9 +13,9 @@ def progress_bar(*args, file: TextIO | None = None, **kwargs) -> tqdm:
     """`tqdm` that does not fill files with its refreshes.
 
     Args:
-        *args: as for `tqdm`.
-        file: where it is shown; stderr by default.
-        **kwargs: as for `tqdm`.
+        *args: arguments of `tqdm`.
+        file: stream that the bar is written to; stderr by default.
+        **kwargs: further arguments of `tqdm`.
     """
     shown: Any = file or sys.stderr
     if not shown.isatty():

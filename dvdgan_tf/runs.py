@@ -17,10 +17,10 @@ class RunFolder:
     """The folder of a run, which need not exist yet.
 
     Args:
-        path: of the folder, in a mounted file system.
+        path: path of the folder, in a mounted file system.
 
     Attributes:
-        path: as given.
+        path: path of the folder.
         config: file of the gin configuration that the run uses.
         classes: JSON file, a list of the dataset's class names in the order
             of the labels.
@@ -68,7 +68,7 @@ class RunFolder:
         """Finds a whole checkpoint.
 
         Args:
-            step: its step; None for the newest.
+            step: step of the checkpoint; None for the newest.
 
         Returns:
             Its step and its path.
@@ -113,10 +113,10 @@ class RunConfig(NamedTuple):
         step: the step of the checkpoint.
         checkpoint: the path of the checkpoint.
         class_names: names of the generator's classes.
-        label_counts: how many training clips have each of the first labels;
-            None where the run has not kept that.
+        label_counts: number of training clips with each of the first labels;
+            None where the run has not kept it.
         fps: frames per second at which the run shows its samples.
-        fit: how its clips are made square, "crop" or "squash".
+        fit: the way in which clips are made square, "crop" or "squash".
         frame_stride: n, where it takes every n-th frame of a video.
         bindings: {parameter of `Trainer` or `train`: value}.
     """
@@ -195,7 +195,7 @@ def files_of(path: str) -> list[str]:
     """The files of a checkpoint, its index first.
 
     Args:
-        path: of the checkpoint, without an ending.
+        path: path of the checkpoint, without an ending.
     """
     folder, prefix = os.path.split(path)
     found = filter(None, map(_FILE.fullmatch, os.listdir(folder or ".")))
@@ -207,7 +207,7 @@ def delete_checkpoint(path: str) -> None:
     """Deletes a checkpoint, its index first: without one it is not whole.
 
     Args:
-        path: of the checkpoint, without an ending.
+        path: path of the checkpoint, without an ending.
     """
     for file in files_of(path):
         with contextlib.suppress(FileNotFoundError):
@@ -218,7 +218,7 @@ def damage_of(path: str) -> str | None:
     """Says what a checkpoint lacks, from its index and its files' sizes.
 
     Args:
-        path: of the checkpoint, without an ending.
+        path: path of the checkpoint, without an ending.
 
     Returns:
         None for a checkpoint that is whole. The values of its variables are
@@ -254,7 +254,7 @@ def _size_of_values(reader: Any) -> int:
     """How many bytes the data files of a checkpoint have.
 
     Args:
-        reader: from `tf.train.load_checkpoint`.
+        reader: what `tf.train.load_checkpoint` returned.
     """
     types = reader.get_variable_to_dtype_map()
     size = 0
@@ -273,7 +273,7 @@ def read_class_names(path: str) -> list[str] | None:
     """Reads the names of classes from a file; None if there is no such file.
 
     Args:
-        path: of the JSON file, a list.
+        path: path of the JSON file, which holds a list.
 
     Raises:
         ValueError: the file is damaged.

@@ -29,8 +29,8 @@ class StoredWeights:
             truncation, [levels, T, C]; those of the highest are read.
 
     Attributes:
-        origin: as given.
-        class_names: as given.
+        origin: what the weights are, for messages.
+        class_names: names of the classes, or None.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class StoredWeights:
         """What is stored of a network and not asked for.
 
         Args:
-            network: its name.
+            network: name of the network.
             paths: paths of the variables asked for.
 
         Returns:

@@ -88,6 +88,15 @@ def test_help_tells_of_each_flag_in_a_sentence(name, capsys):
             ["plot", "--workdir=a", "hide:matplotlib"],
             "pip install 'dvdgan_tf[plot]'",
         ),
+        (
+            ["train", "--gin_file=gin/demo.gin", "--workdir=x", "hide:sklearn"],
+            "pip install 'dvdgan_tf[demo]'",
+        ),
+        (
+            ["train", "--gin_file=gin/demo_prediction.gin", "--workdir=x"]
+            + ["hide:sklearn"],
+            "pip install 'dvdgan_tf[demo]'",
+        ),
         (["install_i3d", "weights"], "Unknown argument 'weights'"),
     ],
 )

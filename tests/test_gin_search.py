@@ -86,3 +86,19 @@ def test_a_size_that_is_not_square_in_a_file(tmp_path):
     )
     with pytest.raises(ValueError, match=r"RESOLUTION=\(32, 64\)"):
         config.parse(["own.gin"], [])
+
+
+def test_the_dataset_is_read_without_gin(tmp_path):
+    assert gin_files.dataset(["gin/demo_prediction.gin"], []) == "MovingDigits"
+    assert gin_files.dataset(["gin/folder_64.gin"], []) == "TfdsVideos"
+    bound = ["CH = 3", "DATASET=@data.digits.MovingDigits"]
+    assert gin_files.dataset(["gin/folder_64.gin"], bound) == "MovingDigits"
+    assert gin_files.dataset(["gin/dvdgan.gin"], []) is None
+    # What comes last wins, and a circle ends.
+    own = tmp_path / "own.gin"
+    own.write_text("DATASET = @Mine\ninclude 'gin/demo.gin'")
+    assert gin_files.dataset(["own.gin"], []) == "MovingDigits"
+    own.write_text("include 'gin/demo.gin'\nDATASET = @Mine")
+    assert gin_files.dataset(["own.gin"], []) == "Mine"
+    own.write_text("include 'own.gin'\nDATASET = @Mine")
+    assert gin_files.dataset(["own.gin"], []) == "Mine"

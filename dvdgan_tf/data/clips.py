@@ -43,8 +43,8 @@ def random_square(height, width, resolution, seed):
     """Draws the corner of a square, uniform over all that fit.
 
     Args:
-        height: of the whole in pixels, integer scalar.
-        width: of the whole in pixels, integer scalar.
+        height: height of the whole frame in pixels, integer scalar.
+        width: width of the whole frame in pixels, integer scalar.
         resolution: height and width of the square in pixels, no more than
             either.
         seed: int32 [2].

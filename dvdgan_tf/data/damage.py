@@ -27,7 +27,7 @@ class Damage:
     Args:
         path: returns a record's shard, TensorFlow ops of its number.
         describe: returns the `sentence` of a record, likewise.
-        num_records: how many records there are.
+        num_records: number of records.
         skips: whether to count them; the first one is an error otherwise.
     """
 

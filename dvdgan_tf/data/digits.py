@@ -46,9 +46,9 @@ class MovingDigits:
             fades to black within; half of `resolution` if None.
 
     Attributes:
-        num_examples: as given.
-        num_frames: as given.
-        resolution: as given.
+        num_examples: number of clips in an epoch.
+        num_frames: number of frames in a clip.
+        resolution: height and width of a clip in pixels.
         class_names: "0" to "9".
         label_counts: int64 [10], clips of each class.
         labels: int32 [num_examples], the class of each clip.
@@ -84,7 +84,7 @@ class MovingDigits:
         """Makes a source of the images of another split, each once an epoch.
 
         Args:
-            split: as of the class.
+            split: name of the split, as `MovingDigits` takes it.
 
         Returns:
             A `MovingDigits`.

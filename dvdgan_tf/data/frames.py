@@ -154,7 +154,7 @@ def resize_short_side(video, resolution):
 
     Args:
         video: uint8 [T, H, W, 3].
-        resolution: in pixels.
+        resolution: length of the shorter side in pixels.
 
     Returns:
         uint8 [T, h, w, 3], the lesser of h and w being `resolution`.

@@ -17,7 +17,8 @@ def hold_out(source, clips=None, seed=0):
     """Divides a source into clips for training and clips held out.
 
     Args:
-        source: any source of `data.pipeline`, not yet prepared.
+        source: any source of clips (see `data.pipeline`) that is not prepared
+            yet.
         clips: None holds nothing out. A string names another split of the
             dataset, or several with "+", and training keeps all of `source`.
             A fraction between 0 and 1 moves that share of the files of each
@@ -129,8 +130,8 @@ class _Division:
 
     Args:
         source: has `labels` and `files()`, see `data.pipeline`.
-        fraction: as of `draw`.
-        seed: as of `draw`.
+        fraction: the share of files to hold out, as `draw` takes it.
+        seed: the seed of the draw, as `draw` takes it.
     """
 
     def __init__(self, source, fraction, seed):
@@ -157,8 +158,8 @@ def draw(files, labels, fraction, seed):
     Args:
         files: integer [N], the file that each clip comes from.
         labels: integer [N], the class of each clip.
-        fraction: of the files, between 0 and 1.
-        seed: int.
+        fraction: the share of the files to hold out, between 0 and 1.
+        seed: any integer.
 
     Returns:
         bool [N], True for the clips held out.

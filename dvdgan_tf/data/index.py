@@ -51,7 +51,7 @@ class Index:
         """Writes the index; the file appears when it is whole.
 
         Args:
-            path: where to write it, in a folder that exists.
+            path: path of the file to write, in a folder that exists.
 
         Raises:
             OSError, tf.errors.OpError: it cannot be written.
@@ -71,8 +71,8 @@ class Index:
         The shards themselves are not looked at.
 
         Args:
-            path: where the index is.
-            split: the split that it should describe.
+            path: path of the index.
+            split: name of the split that the index should describe.
 
         Raises:
             ValueError: it is damaged, or describes other files.
@@ -134,8 +134,8 @@ def misfit(path: str, wrong: str) -> ValueError:
     """Makes the error that blames an index.
 
     Args:
-        path: where the index is.
-        wrong: what does not fit.
+        path: path of the index.
+        wrong: what does not fit, as a part of the sentence.
     """
     return ValueError(
         f"The index {path!r} does not fit its dataset ({wrong}); "

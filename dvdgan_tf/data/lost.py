@@ -16,11 +16,12 @@ class Lost:
     """What is lost of one shard.
 
     Attributes:
-        path: where the shard is, or should be.
-        expected: how many records it has by the dataset's metadata.
-        labels: integer [records lost], their classes; -1 where that is not
-            known, because no index tells what was there.
-        absent: whether there is no such file.
+        path: path of the shard.
+        expected: number of records that the shard has by the dataset's
+            metadata.
+        labels: classes of the lost records, integer [records lost]; -1 where no
+            index tells what was there.
+        absent: whether the file does not exist at all.
     """
 
     path: str
@@ -41,7 +42,7 @@ def describe(
 
     Args:
         lost: what is lost of each damaged shard, at least one.
-        there: how many records are there.
+        there: number of records that can be read.
         where: name of the dataset and its split.
         class_names: names of the classes, in the order of the labels.
     """

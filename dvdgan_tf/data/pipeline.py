@@ -59,10 +59,10 @@ def batches(
     Args:
         source: gives the clips, as the top of this file describes.
         global_batch_size: B, examples over all replicas of all pipelines.
-        seed: int; another seed is another order and other draws.
+        seed: any integer; another seed gives another order and other draws.
         start_batch: number of the first global batch; those before it are
             not read.
-        pipeline_id: which slice, in [0, num_pipelines).
+        pipeline_id: number of this pipeline's slice, in [0, num_pipelines).
         num_pipelines: slices in a global batch.
         replicas_per_pipeline: batches in a slice.
 
@@ -115,7 +115,7 @@ def example(source, number, seed):
     Args:
         source: gives the clips, as the top of this file describes.
         number: int64 scalar, position in the stream, from 0.
-        seed: int.
+        seed: any integer.
 
     Returns:
         What `source.load` returns: video, label.
@@ -140,10 +140,10 @@ def _replace_damaged(load, video, label, size):
     """Takes the next clip of the epoch until one is not damaged.
 
     Args:
-        load: loads the clip that is so many places later in the epoch.
-        video: of the clip whose place it is.
-        label: of that clip, int32 scalar; -1 if it is damaged.
-        size: clips in the epoch, int64 scalar.
+        load: function that loads the clip so many places later in the epoch.
+        video: the clip whose place it is.
+        label: the label of that clip, int32 scalar; -1 if it is damaged.
+        size: number of clips in the epoch, int64 scalar.
     """
     tries = tf.minimum(size - 1, _TRIES)
     _, video, label = tf.while_loop(

@@ -56,8 +56,10 @@ def attempt(function, otherwise):
     The function is prepared at every call: what it costs grows with its ops.
 
     Args:
-        function: of no arguments, in TensorFlow ops; a nest of tensors.
-        otherwise: a nest like it.
+        function: function that takes no arguments, consists of TensorFlow ops,
+            and returns nested tensors.
+        otherwise: tensors nested like that result, of the same shapes and
+            types.
 
     Returns:
         What `function` returns, or `otherwise` where one of its ops fails.

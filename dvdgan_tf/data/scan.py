@@ -58,7 +58,7 @@ def places(path: str) -> list[tuple[int, int]]:
     """Walks the framing of a shard as far as it goes.
 
     Args:
-        path: where the shard should be.
+        path: path that the shard should have.
 
     Returns:
         Byte offset and length of each payload; none if there is no file.

@@ -23,7 +23,8 @@ def open_dataset(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     """Opens a dataset on disk, from what is there alone.
 
     Args:
-        name: as TFDS takes it, such as "ucf101/ucf101_1:2.0.0".
+        name: name of the dataset as TFDS takes it, such as
+            "ucf101/ucf101_1:2.0.0".
         data_dir: TFDS's root folder of all datasets.
 
     Raises:
@@ -134,7 +135,7 @@ def split_names(
     Args:
         builder: a dataset on disk.
         split: name of a split, or of several with "+".
-        argument: where the user wrote it, for the error.
+        argument: name of the argument that the user wrote it in, for the error.
 
     Raises:
         ValueError: there is no such split, or it is named twice.
@@ -157,7 +158,7 @@ def video_feature(
     """Chooses the feature that holds the frames.
 
     Args:
-        features: those of the dataset.
+        features: features of the dataset.
         name: key of the feature; None takes the usual one.
 
     Returns:

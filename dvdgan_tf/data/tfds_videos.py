@@ -34,9 +34,9 @@ class TfdsVideos:
 
     Args:
         data_dir: TFDS's root folder of all datasets; `~` is expanded.
-        name: of the dataset in it, such as "video_folder" or
-            "ucf101/ucf101_1" (dataset/config); the newest version, unless
-            one follows: "video_folder:1.0.0".
+        name: name of the dataset in that folder, such as "video_folder" or
+            "ucf101/ucf101_1" (dataset/config). The newest version is taken
+            unless one follows: "video_folder:1.0.0".
         cache_dir: folder for the index of a dataset whose own folder cannot
             be written; `~` is expanded.
         resolution: height and width of a clip in pixels.
@@ -46,21 +46,24 @@ class TfdsVideos:
         fit: "crop", the paper's: the shorter side is resized to `resolution`
             and a random square is cropped; or "squash": both sides are.
             Frames stored at their size are not resized.
-        flip: mirror half of the clips.
+        flip: whether half of the clips are mirrored.
         video_feature: the feature to read where there are several; "video"
             or "image_main" if None.
-        allow_missing: train without the records that damaged or missing
-            shards have lost, and say which; otherwise they are an error.
-        skip_damaged: where a record turns out to be damaged when it is read,
-            take the next clip of the epoch instead, and say so; otherwise it
-            is an error.
+        allow_missing: whether to train without the records that damaged or
+            missing shards have lost, and say which; otherwise they are an
+            error.
+        skip_damaged: whether a record that turns out to be damaged when it is
+            read is replaced by the next clip of the epoch, with a message;
+            otherwise it is an error.
 
     Attributes:
-        num_frames: as given.
-        resolution: as given.
-        skips_damaged: `skip_damaged`.
+        num_frames: number of frames in a clip.
+        resolution: height and width of a clip in pixels.
+        skips_damaged: whether damaged records are replaced, as `skip_damaged`
+            says.
         class_names: list of str; ["all"] where the records have no label.
-        num_examples: usable records; this and what follows once prepared.
+        num_examples: number of usable records; this attribute and those below
+            exist once the source is prepared.
         label_counts: int64 [classes], usable records of each class.
         labels: int32 [num_examples], the class of each record.
 

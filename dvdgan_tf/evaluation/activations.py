@@ -13,9 +13,9 @@ class Activations:
 
     Args:
         outputs: names of the network's outputs.
-        keep: how many of the first clips' features are kept.
-        samples_per_condition: how many clips in a row continue the same real
-            frames.
+        keep: number of clips whose features are kept, the first ones.
+        samples_per_condition: number of clips in a row that continue the same
+            real frames.
 
     Attributes:
         statistics: {output: `FeatureStatistics`} of all clips.
@@ -114,15 +114,16 @@ def make_step(
     """The function that `measure` calls for each batch; traced once.
 
     Args:
-        videos: the method of the clips, see `measured_clips`.
-        network: see `features`: `preprocess`, and a call.
+        videos: method `videos` of the clips (see `measured_clips`).
+        network: feature network: an object that can be called and has a method
+            `preprocess` (see `features`).
         strategy: a `tf.distribute.Strategy` of one process.
-        num_frames: the first that many frames of each clip are shown to the
-            network; None: all.
+        num_frames: number of frames of each clip that the network is shown,
+            counted from the first; None shows all.
         quantize: whether floats are rounded to 256 values, as in a file, or
             go to the network as they are.
-        similarity: that of the clips, see `clips`; its results are taken for
-            further outputs of the network.
+        similarity: method `similarity` of the clips (see `measured_clips`), or
+            None; its results count as further outputs of the network.
 
     Returns:
         `tf.function` of a distributed batch, giving on each replica
@@ -150,12 +151,14 @@ def measure(
     """Runs a network over clips, on all replicas.
 
     Args:
-        clips: see `measured_clips`.
-        step: from `make_step`, with the clips' method `videos`.
+        clips: the clips to measure (see `measured_clips`).
+        step: the function that `make_step` returned for the clips' method
+            `videos`.
         strategy: the strategy that `make_step` was given.
-        outputs: names of the network's outputs, and of those of similarity.
-        batch_size: over all replicas; a multiple of their number.
-        keep: see `Activations`.
+        outputs: names of the network's outputs, and of those of `similarity`.
+        batch_size: number of clips per batch over all replicas, a multiple of
+            the number of replicas.
+        keep: number of clips whose features are kept, the first ones.
         title: text beside the progress bar.
 
     Returns:

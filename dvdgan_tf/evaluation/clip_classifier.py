@@ -15,7 +15,7 @@ class ClipClassifier:
     over time, and a linear layer. Everything random is a function of the seed.
 
     Args:
-        num_classes: how many classes there are.
+        num_classes: number of classes.
         shape: (T, H, W, 3), of a clip.
         width: channels after the first convolution; the others have 2, 4 and
             4 times as many.

@@ -140,7 +140,7 @@ class Evaluator:
 
         Args:
             path: path of the checkpoint, without an ending.
-            step: its step.
+            step: step of the checkpoint.
             truncations: the levels; None: all of the protocol.
 
         Yields:

@@ -44,7 +44,7 @@ class FolderClips:
 
     Attributes:
         num_clips: number of clips taken.
-        num_frames: as given.
+        num_frames: number of frames of each clip.
         size: (height, width) of the clips in pixels.
         skipped: {name: reason} for what is no such clip.
 

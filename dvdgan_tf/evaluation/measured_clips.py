@@ -35,11 +35,11 @@ class RealClips:
     """Clips of a dataset in an order drawn by the seed, one window of each.
 
     Args:
-        source: see `data.pipeline`; prepared.
+        source: a prepared source of clips (see `data.pipeline`).
         example: `data.pipeline.example`.
-        num_clips: how many; past the dataset's size every clip comes again
-            with another window. None: each clip of the dataset once.
-        seed: int, of order, windows, crops and flips.
+        num_clips: number of clips; past the dataset's size every clip comes
+            again with another window. None takes each clip of the dataset once.
+        seed: seed of the order, windows, crops and flips, an integer.
         first: number of the first clip. Others of the same seed are other
             windows, and of other clips as long as the dataset has some.
     """
@@ -83,7 +83,7 @@ class GeneratedClips:
 
     Args:
         generator: a `networks.Generator`.
-        num_clips: how many.
+        num_clips: number of clips.
         label_counts: [classes], how often each label is in the data.
         truncation: what z is multiplied by, above 0; 1 for none.
         seed: int, of z and y.
@@ -121,11 +121,11 @@ class PredictedClips:
     Args:
         generator: a `networks.Generator` with conditioning frames.
         conditions: `RealClips`, whose first frames are continued.
-        num_frames: frames of the whole clip; beyond what the generator makes
-            at a time it is rolled out, see `generation.rollout`.
-        samples_per_condition: continuations of each of them.
+        num_frames: number of frames of the whole clip. The generator is rolled
+            out where it makes fewer at a time (see `generation.rollout`).
+        samples_per_condition: number of continuations of each real clip.
         truncation: what z is multiplied by, above 0; 1 for none.
-        seed: int, of z; the conditions have their own.
+        seed: seed of z, an integer; the conditions have a seed of their own.
     """
 
     def __init__(
@@ -200,8 +200,8 @@ class CopiedFrames:
 
     Args:
         conditions: `RealClips`, whose first frames are continued.
-        conditioning_frames: how many.
-        num_frames: frames of the whole clip.
+        conditioning_frames: number of real frames before the copies.
+        num_frames: number of frames of the whole clip.
     """
 
     samples_per_condition = 1

@@ -126,7 +126,8 @@ def kernel_distance_of_features(real, fake, output="logits", num_blocks=10):
         real: `Activations`.
         fake: `Activations`.
         output: name of the network's output.
-        num_blocks: over which mean and standard error are taken.
+        num_blocks: number of blocks that mean and standard error are taken
+            over.
     """
     estimate = kernel_distance.kernel_distance(
         real.features[output], fake.features[output], num_blocks

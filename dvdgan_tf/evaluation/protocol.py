@@ -11,27 +11,33 @@ class Protocol:
     """All that determines a number, but for the clips measured.
 
     Attributes:
-        name: what its results are called.
+        name: name that the results bear.
         network: factory of the feature network (see `features`).
         measures: functions of `measures`.
-        num_clips: generated clips; of predictions, all samples.
-        num_real_clips: clips of the reference; None: each clip of the dataset
-            once.
-        num_frames: the first that many frames of each clip are measured;
-            None: all that the dataset is configured to have.
-        conditioning_frames: C of frame prediction: the first frames of real
-            clips, which the generator continues; 0 for synthesis.
-        samples_per_condition: continuations of each clip's first frames.
+        num_clips: number of generated clips; for predictions, of all samples
+            together.
+        num_real_clips: number of clips of the reference; None takes each clip
+            of the dataset once.
+        num_frames: number of frames of each clip that are measured, counted
+            from the first; None measures all that the dataset is configured to
+            have.
+        conditioning_frames: C of frame prediction: number of real frames at the
+            start that the generator continues; 0 for synthesis.
+        samples_per_condition: number of continuations of each clip's first
+            frames.
         quantize: whether generated clips are rounded to 256 values first.
-        truncations: what z is multiplied by, each a result of its own.
-        repeats: with how many draws of generated clips it is repeated.
-        standing_statistics_batches: for the averaged generator's batch norm.
-        standing_statistics_batch_size: samples in each of them; moves the
-            variances, and with them all metrics.
-        batch_size: clips at a time over all replicas.
+        truncations: factors of z, above 0 and at most 1; each gives a result of
+            its own.
+        repeats: number of times that it is measured, each with clips generated
+            anew.
+        standing_statistics_batches: number of batches that the averaged
+            generator's standing statistics are taken over.
+        standing_statistics_batch_size: number of samples in each of these
+            batches. It moves the variances, and with them all metrics.
+        batch_size: number of clips per batch over all replicas.
         seed: seed of the choice of clips; repeats take those that follow.
-        keep_features: clips whose features are kept in memory, for measures
-            that need more than mean and covariance.
+        keep_features: number of clips whose features are kept in memory, for
+            measures that need more than mean and covariance.
     """
 
     name: str

@@ -22,7 +22,7 @@ def check_frames(
     Args:
         protocol: a `Protocol`.
         num_frames: frames of each clip that are measured.
-        available: how many there are.
+        available: number of frames that there are.
         what: name of that number.
     """
     if available < num_frames:

@@ -79,7 +79,7 @@ class Results:
         Args:
             metric: name of the result, such as
                 "fvd2048_16f/frechet_distance".
-            lower_is_better: which way is better.
+            lower_is_better: whether the smaller value is the better one.
 
         Returns:
             The folder of the copy if one was made, or None.

@@ -31,7 +31,7 @@ def write(
 
     Args:
         module: `GeneratorModule`.
-        folder: to make; must not exist.
+        folder: path of the folder to make; it must not exist yet.
         class_names: written as the asset classes.json.
         metadata: written as the asset module.json.
         config: the run's gin configuration, written as an asset, without the

@@ -24,7 +24,7 @@ def write(
 
     Args:
         module: `GeneratorModule`.
-        folder: to make; must not exist.
+        folder: path of the folder to make; it must not exist yet.
         metadata: what the module says of itself; part of sampler.json.
         batch_size: videos per call.
 

@@ -77,7 +77,7 @@ class C3D(keras.layers.Layer):
         outputs: the keys of what a call returns.
 
     Call arguments:
-        inputs: from `preprocess`, float32 [B, 16, 112, 112, 3].
+        inputs: what `preprocess` returned, float32 [B, 16, 112, 112, 3].
 
     Returns:
         {"logits": float32 [B, 101]}, before the softmax.

@@ -52,9 +52,9 @@ def read_weights(path):
     layer's fits those before it, and that there are 101 classes.
 
     Args:
-        path: of the file, which holds at least the arrays `<layer>/W` and
-            `<layer>/b` of `CONVOLUTIONS` and `DENSE_LAYERS`: the layout that
-            `chainer.serializers.save_npz` gives to the network.
+        path: path of the file. It holds at least the arrays `<layer>/W` and
+            `<layer>/b` of `CONVOLUTIONS` and `DENSE_LAYERS`, in the layout of
+            `chainer.serializers.save_npz`.
 
     Returns:
         A dict from such a key to a float32 array, as stored: W is
@@ -88,7 +88,7 @@ def read_mean(path):
     """Reads the npz file of the mean clip.
 
     Args:
-        path: of the file, which holds at least the array `mean`.
+        path: path of the file, which holds at least the array `mean`.
 
     Returns:
         float32 [3, 16, 128, 171]: BGR, frames, height and width, in the
@@ -107,8 +107,8 @@ def checksum(weights, mean):
     """The sha256 of all that the network computes with.
 
     Args:
-        weights: from `read_weights`.
-        mean: from `read_mean`.
+        weights: the arrays that `read_weights` returned.
+        mean: the array that `read_mean` returned.
 
     Returns:
         Hexadecimal digits: of the float32 arrays' bytes (little endian, the

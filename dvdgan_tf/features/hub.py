@@ -81,11 +81,11 @@ class HubI3D:
         handle: path or URL of a SavedModel or TF-Hub module (of TensorFlow 1
             or 2) with the signature "default", which maps `rgb_input` [B, T,
             224, 224, 3] in [-1, 1] to `default`, the logits [B, K].
-        resize: see `resizing.to_input`.
+        resize: name of the resizing method (see `resizing.to_input`).
 
     Attributes:
         preprocessing: the argument `resize`.
-        name: of the network, for results.
+        name: name of the network in the results.
         checksum: `i3d_weights.checksum`, or that of the SavedModel's files if
             its variables have other names than DeepMind's.
         input_size: height and width of the videos, in pixels.

@@ -35,7 +35,7 @@ class Unit3D(keras.layers.Layer):
         filters: number of output channels C'.
         kernel_size: k, the edge of the cubic kernel.
         strides: along time, height and width.
-        **kwargs: of `keras.layers.Layer`.
+        **kwargs: further arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: [B, T, H, W, C].
@@ -72,7 +72,7 @@ class InceptionBlock(keras.layers.Layer):
         filters: six numbers, as in `_BLOCKS`.
         odd_name: whether the last convolution of branch 2 goes by the name
             that the checkpoint misspells in one block.
-        **kwargs: of `keras.layers.Layer`.
+        **kwargs: further arguments of `keras.layers.Layer`.
 
     Attributes:
         units: the convolutions by their names in the checkpoint, below the
@@ -129,7 +129,7 @@ class Head(keras.layers.Layer):
 
     Args:
         num_classes: K.
-        **kwargs: of `keras.layers.Layer`.
+        **kwargs: further arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: [B, T, 7, 7, C], T >= 2.
@@ -163,8 +163,8 @@ class I3D(keras.Model):
 
     Args:
         num_classes: K, 400 or 600 for the two Kinetics.
-        **kwargs: of `keras.Model`; `dtype="bfloat16"` computes in bfloat16
-            all but the head.
+        **kwargs: further arguments of `keras.Model`; `dtype="bfloat16"`
+            computes everything but the head in bfloat16.
 
     Attributes:
         units: the layers with weights by their names in the checkpoint.

@@ -18,7 +18,7 @@ def unit_names(unit):
     """The TensorFlow names of a unit's variables, as the authors store them.
 
     Args:
-        unit: its name in `I3D.units`.
+        unit: name of the unit in `I3D.units`.
 
     Returns:
         The kernel's first; then the bias's, or those of beta, mean and
@@ -43,7 +43,7 @@ def folded(weights, unit):
 
     Args:
         weights: {TF name: array or tensor}.
-        unit: its name in `I3D.units`.
+        unit: name of the unit in `I3D.units`.
 
     Returns:
         (kernel [k, k, k, C, C'], bias [C']).
@@ -62,7 +62,7 @@ def make_network(weights, dtype="float32"):
     Args:
         weights: {TF name: float32 array}; the logits' tell the number of
             classes.
-        dtype: of the convolutions, "float32" or "bfloat16".
+        dtype: type of the convolutions, "float32" or "bfloat16".
 
     Returns:
         An `I3D`.
@@ -114,7 +114,7 @@ def read_weights(folder):
     """Reads the weights from a SavedModel, of TensorFlow 1 or 2.
 
     Args:
-        folder: of the SavedModel. The names of its variables may have a
+        folder: folder of the SavedModel. The names of its variables may have a
             prefix, such as "module/".
 
     Returns:

@@ -17,7 +17,7 @@ class NativeI3D:
     Args:
         handle: path or URL of a SavedModel or TF-Hub module that holds the
             weights, also that of Kinetics-600. Nothing in it is executed.
-        resize: see `resizing.to_input`.
+        resize: name of the resizing method (see `resizing.to_input`).
         precision: "float32" or "bfloat16", of all but the head. bfloat16
             moves the distances: compare only results of the same precision.
         jit_compile: compiles with XLA, which pays on accelerators; on CPUs it

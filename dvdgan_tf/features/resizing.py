@@ -13,11 +13,11 @@ def to_input(frames, size, method):
     Args:
         frames: uint8 or float in [0, 255], [B, T, H, W, 3].
         size: height and width in pixels.
-        method: all are bilinear. "official", FVD's: the grid of TensorFlow 1's
-            `resize_bilinear`, whose first pixel is the input's first.
-            "half_pixel", the usual grid today: pixels are squares.
-            "antialias": the same, averaging over all pixels where it shrinks.
-            On noise the first two differ by 30 of 255 on average.
+        method: name of a bilinear resizing. "official" is FVD's: the grid of
+            TensorFlow 1's `resize_bilinear`, whose first pixel is the input's
+            first. "half_pixel" is today's usual grid, where pixels are squares.
+            "antialias" is the same, but averages over all pixels where it
+            shrinks. On noise the first two differ by 30 of 255 on average.
 
     Returns:
         float32 [B, T, size, size, 3].

@@ -15,14 +15,14 @@ class CheckpointedGenerator:
 
     Args:
         make: class or factory of G, called with (num_classes, name).
-        num_classes: as in training.
+        num_classes: number of classes that the run was trained with.
         num_frames: length of its clips; that of training by default. With
             another one, batch norm's [T, C] statistics are not restored, and
             standing statistics have to be taken.
 
     Attributes:
         network: the generator.
-        statistics: its `StandingStatistics`.
+        statistics: the `StandingStatistics` of that generator.
     """
 
     def __init__(

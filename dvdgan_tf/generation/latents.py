@@ -77,7 +77,7 @@ def of_clips(
     """Draws the z of clips by NumPy's generator; other numbers than `of_clip`.
 
     Args:
-        seed: at least 0.
+        seed: an integer, at least 0.
         numbers: numbers of the clips, each at least 0.
         shape: shape of each clip's z.
 
@@ -100,9 +100,9 @@ def together(
     """Draws the z of a fixed number of clips in one go, by NumPy's generator.
 
     Args:
-        seed: at least 0.
+        seed: an integer, at least 0.
         shape: shape of the result, such as [clips, z_dim].
-        dtype: in which NumPy draws; its numbers differ from type to type.
+        dtype: type that NumPy draws in; its numbers differ from type to type.
 
     Returns:
         float32, standard normal.

@@ -40,11 +40,13 @@ class StandingStatistics:
         """Replaces the network's batch norm statistics.
 
         Args:
-            inputs: at least batch_size * num_batches elements, from
-                `of_synthesis` or `of_prediction`. The statistics hold for
-                their truncation and labels.
-            batch_size: samples over all replicas; it moves the variances.
-            num_batches: over which the statistics are averaged.
+            inputs: dataset of at least batch_size * num_batches elements, as
+                `of_synthesis` or `of_prediction` returns it. The statistics
+                hold for its truncation and labels.
+            batch_size: number of samples per batch over all replicas; it moves
+                the variances.
+            num_batches: number of batches that the statistics are averaged
+                over.
         """
         batches = inputs.batch(batch_size, drop_remainder=True)
         batches = self._strategy.experimental_distribute_dataset(
@@ -71,8 +73,8 @@ def of_synthesis(latents: LabelledLatents, count: int) -> tf.data.Dataset:
     """The samples over which statistics are taken: (z, label), `count` times.
 
     Args:
-        latents: which draws them.
-        count: how many.
+        latents: what draws z and the labels.
+        count: number of samples.
     """
     # Negative numbers: draws that no measured clip makes.
     return tf.data.Dataset.range(count).map(lambda number: latents(-1 - number))
@@ -93,8 +95,8 @@ def of_prediction(
         generator: a `networks.Generator` with conditioning frames.
         clips: `count` real clips, (uint8 [T, H, W, 3], integer label).
         draw_z: function of a clip's number, int64 scalar, that draws z.
-        count: how many. Their numbers are -count to -1, which no measured
-            clip has.
+        count: number of predictions. They are numbered from -count to -1, as no
+            measured clip is.
     """
 
     def draw(number, clip_and_label):

@@ -14,8 +14,8 @@ class TruncationStatistics(tf.Module):
 
     Args:
         levels: levels of truncation, above 0 and at most 1, all different.
-        sets: for each level {name: float32 array}; names and shapes of all
-            are the same.
+        sets: one dict {name: float32 array} per level; names and shapes are the
+            same in all.
 
     Raises:
         ValueError: a level is not possible.

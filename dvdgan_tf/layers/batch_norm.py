@@ -21,7 +21,7 @@ class ClassConditionalBatchNorm(keras.layers.Layer):
     """Batch norm [T, C] with gain and bias linear in the condition.
 
     Args:
-        epsilon: added to the variance.
+        epsilon: small number that is added to the variance.
         momentum: momentum of the moving statistics. It is kept in a variable,
             so that standing statistics are the same update with another
             momentum (see `Generator.accumulate_standing_statistics`).

@@ -52,7 +52,8 @@ def factory(config: Any) -> Callable[..., keras.layers.Layer]:
     """Returns the factory of layers as `of_layer` describes them.
 
     Args:
-        config: from `of_layer`; a class or factory is returned as it is.
+        config: what `of_layer` returned; a class or factory is returned as it
+            is.
 
     Raises:
         ValueError: the class is not known to Keras.

@@ -60,8 +60,9 @@ def convolve_and_pool(
     Args:
         inputs: [..., H, W, C] or [B, T, H, W, C], as in `convolve`.
         kernel: made by `pooling_kernel` from one with odd edges.
-        windows: as given to `pooling_kernel`, 1 or 2: for these "same"
-            padding begins with (k - 1) / 2 zeros, whatever the remainder.
+        windows: windows of the pool, as `pooling_kernel` takes them, 1 or 2.
+            For these, "same" padding begins with (k - 1) / 2 zeros, whatever
+            the remainder.
 
     Returns:
         [..., (T // p,) H // p, W // p, C'] with p the axis's window.

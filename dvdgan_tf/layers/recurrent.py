@@ -22,12 +22,12 @@ class StepConvolutions:
 
     Attributes:
         kernels: the weights that are normalised.
-        drawn: the convolutions as the equations have them, those of the same
-            input taken together.
+        drawn: the convolutions as the equations have them; those of one input
+            count as one.
         inputs: the convolution of x by all kernels that meet it.
         states: the convolutions of h and of what is made of h, which a step
             from h = 0 leaves out.
-        always: all other convolutions.
+        always: the other convolutions, which every step has.
     """
 
     kernels: list[tuple[int, int]]
@@ -131,7 +131,7 @@ class RecurrentUnit(SpectralLayer):
         Args:
             from_input: [B, H, W, ...], one share per gate.
             state: h, [B, H, W, C].
-            weights: the `parameters` but the first and the last.
+            weights: the `parameters` without the first and the last.
         """
         raise NotImplementedError
 

@@ -68,13 +68,14 @@ def run_segment_of_frames(
     is kept of it between the segments. So frames are recomputed in parts, too.
 
     Args:
-        function: as in `run_segment`, but takes [B T, ...]: frames, whichever
-            clip they are from.
+        function: a function like that of `run_segment`, which takes frames [B
+            T, ...], whichever clip they are from.
         examples: tensors [B, T, ...], or all of them in shards. With
             `recompute` or `parts` > 1 their shapes must be static.
-        parameters: as in `run_segment`.
-        recompute: as in `run_segment`.
-        parts: as in `run_segment`.
+        parameters: tensors, nested as `function` takes them.
+        recompute: whether the gradient evaluates `function` again, as in
+            `run_segment`.
+        parts: number of parts of the batch, as in `run_segment`.
 
     Returns:
         A tensor [B, T, ...], or its shards.

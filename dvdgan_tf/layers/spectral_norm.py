@@ -26,7 +26,7 @@ class SpectralNorm:
     """The equations above, shared by all layers of a network.
 
     Args:
-        power_iterations: how often u is updated in each forward pass of
+        power_iterations: number of updates of u in each forward pass of
             training, at least 1.
         epsilon: lower bound of the norms that vectors are divided by.
 
@@ -139,9 +139,9 @@ class SpectralWeight:
         before do not notice, so fold first and trace afterwards.
 
         Args:
-            power_iterations: how many iterations run before, at least 0. An
-                averaged weight has the u of the live weight; a few iterations
-                bring sigma to that of the average.
+            power_iterations: number of iterations that run before, at least 0.
+                An averaged weight has the u of the live weight; a few
+                iterations bring sigma to that of the average.
         """
         for _ in range(power_iterations):
             self.normalized(training=True)

@@ -68,7 +68,7 @@ def _states_in_parts(call, split, state, flat):
 
     Args:
         call: a function of inputs [B, n, ...], state and the flat parameters.
-        split: all inputs, [B, parts, n, ...].
+        split: the inputs of all steps, [B, parts, n, ...].
         state: the state before the first step, [B, ...].
         flat: the parameters.
     """
@@ -93,7 +93,7 @@ def _gradients_through_time(call, split, before, flat, upstream):
 
     Args:
         call: a function of inputs [B, n, ...], state and the flat parameters.
-        split: all inputs, [B, parts, n, ...].
+        split: the inputs of all steps, [B, parts, n, ...].
         before: the states before each part, [B, parts, ...].
         flat: the parameters.
         upstream: the gradient for the states, [B, parts, n, ...].

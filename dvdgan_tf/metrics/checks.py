@@ -14,7 +14,7 @@ class Estimate(NamedTuple):
     """An unbiased (so perhaps negative) estimate.
 
     Attributes:
-        value: in the metric's unit.
+        value: the estimated value, in the metric's unit.
         standard_error: one standard deviation of `value`, in the same unit.
     """
 

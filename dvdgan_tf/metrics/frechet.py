@@ -77,7 +77,7 @@ def frechet_distance_of_features(a, b, ddof=1):
     Args:
         a: [N, D], N > 1.
         b: [M, D], M > 1.
-        ddof: 1 is the official FVD.
+        ddof: covariances are divided by N - ddof: 1 is the official FVD.
 
     Returns:
         float, at least 0, in the features' unit squared.
@@ -114,8 +114,8 @@ def extrapolated_frechet_distance(
         features: [N, D] of generated clips, N >= 4 num_points.
         reference_statistics: `FeatureStatistics` of real clips.
         num_points: subset sizes, at least 2.
-        seed: of the clips' order.
-        ddof: as in `frechet_distance`.
+        seed: seed of the clips' order.
+        ddof: covariances are divided by N - ddof, as in `frechet_distance`.
 
     Returns:
         `Estimate`, in the features' unit squared; may fall below 0.

@@ -12,9 +12,10 @@ class InceptionScore(NamedTuple):
     """The score of each part of the clips, summed up.
 
     Attributes:
-        mean: over the splits, between 1 and the number of classes.
-        std: over the splits, divided by their number (ddof 0), as the field
-            does; 0 for one split. It is no standard error.
+        mean: mean over the splits, between 1 and the number of classes.
+        std: standard deviation over the splits, with their number as divisor
+            (ddof 0), as is usual in the field; 0 for one split. It is no
+            standard error.
     """
 
     mean: float
@@ -54,7 +55,7 @@ def inception_score_of_probabilities(probabilities, num_splits=10):
     Args:
         probabilities: [N, K], rows adding up to 1 (within 0.01: half
             precision); normalised in float64.
-        num_splits: as in `inception_score`.
+        num_splits: number of splits, as in `inception_score`.
 
     Returns:
         `InceptionScore`.

@@ -28,11 +28,11 @@ def kernel_distance(a, b, num_blocks=10, seed=0):
     Args:
         a: [N, D].
         b: [M, D].
-        num_blocks: at least 2. Both sets need two rows a block; memory is
-            about 5 (max(N, M) / num_blocks)^2 float64. Where neither set has
-            more than (num_blocks - 1)^2 rows, blocks may be fewer, of equal
-            size.
-        seed: of the random order.
+        num_blocks: number of blocks, at least 2. Both sets need two rows per
+            block; memory is about 5 (max(N, M) / num_blocks)^2 float64. Where
+            neither set has more than (num_blocks - 1)^2 rows, blocks may be
+            fewer, of equal size.
+        seed: seed of the random order.
 
     Returns:
         `Estimate`, in the features' unit to the sixth power; unbiased at any

@@ -14,8 +14,8 @@ class PrecisionRecall(NamedTuple):
     """Fractions, 0 to 1.
 
     Attributes:
-        precision: of generated clips that lie among the real ones.
-        recall: of real clips that lie among the generated ones.
+        precision: share of generated clips that lie among the real ones.
+        recall: share of real clips that lie among the generated ones.
     """
 
     precision: float

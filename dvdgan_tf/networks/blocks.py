@@ -34,9 +34,10 @@ class GBlock(keras.layers.Layer):
     Call arguments:
         inputs: [B, T, H, W, C].
         condition: c = [z; e(y)], [B, D].
-        training: as in `ClassConditionalBatchNorm`.
-        run: how the halves between batch norms are run (see
-            `rematerialization`).
+        training: whether batch norm takes the statistics of the batch, and
+            power iterations run.
+        run: function that runs the halves between batch norms, such as
+            `run_segment_of_frames` (see `rematerialization`).
 
     Returns:
         [B, T, H, W, channels], H and W doubled if `upsampling`.

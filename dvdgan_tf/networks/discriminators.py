@@ -31,10 +31,12 @@ class SpatialDiscriminator(Discriminator):
         downsampling: window of the spatial average pool at the input: 1 for
             full resolution, as in DVD-GAN; larger in TrIVD-GAN.
         ch: width unit; 128 at 64x64 and 96 above in the paper.
-        channel_multipliers: see `Discriminator`.
-        attention_resolutions: see `Discriminator`.
-        recompute: see `Discriminator`.
-        spectral_norm: see `Discriminator`.
+        channel_multipliers: replaces the resolution's entry in `widths`.
+        attention_resolutions: feature resolutions after whose block
+            `SelfAttention` is inserted; none in the paper.
+        recompute: whether gradients evaluate the blocks again (see
+            `Discriminator`).
+        spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
         videos: [B, k, resolution, resolution, 3] in [-1, 1], the frames that
@@ -134,17 +136,19 @@ class TemporalDiscriminator(Discriminator):
         num_classes: rows of the class embedding; 1 for unconditional.
         phi: window of the spatial average pool at the input: 2 in the
             paper, which also tries 4 and 1 (identity).
-        crop: all frames are cropped, at one place, to resolution // crop
-            pixels, before phi: 1 for none, as in DVD-GAN; larger in
-            TrIVD-GAN, with phi = 1.
+        crop: factor of TrIVD-GAN's crop: before phi, all frames are cropped at
+            one place to resolution // crop pixels. DVD-GAN has 1, no crop;
+            TrIVD-GAN has more, with phi = 1.
         num_3d_blocks: blocks at the input with 3x3x3 convolutions.
         time_pool: window in time of those blocks' average pool (open in the
             paper): 2, or 1 for none.
         ch: width unit; 128 at 64x64 and 96 above in the paper.
-        channel_multipliers: see `Discriminator`.
-        attention_resolutions: see `Discriminator`.
-        recompute: see `Discriminator`.
-        spectral_norm: see `Discriminator`.
+        channel_multipliers: replaces the resolution's entry in `widths`.
+        attention_resolutions: feature resolutions after whose block
+            `SelfAttention` is inserted; none in the paper.
+        recompute: whether gradients evaluate the blocks again (see
+            `Discriminator`).
+        spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
         videos: [B, T, size, size, 3] in [-1, 1], size = resolution // crop,

@@ -51,8 +51,10 @@ class FrameEncoder(keras.layers.Layer):
         frames: [B, C, resolution, resolution, 3] in [-1, 1], or its shards
             (see `shards`).
         training: whether to run the power iterations.
-        recompute: see `rematerialization.run_segment`.
-        parts: see `rematerialization.run_segment`.
+        recompute: whether gradients evaluate the blocks again (see
+            `rematerialization.run_segment`).
+        parts: number of parts of the batch that are evaluated one after the
+            other (see `rematerialization.run_segment`).
 
     Returns:
         h0 of each unit, a list of [B, H, W, state width], from 4x4 up; each

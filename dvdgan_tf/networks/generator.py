@@ -68,7 +68,7 @@ class Generator(Network):
         upsampling: "bilinear" (v2's legend) or "nearest" (BigGAN).
         attention_resolutions: feature resolutions after whose group
             `SelfAttention` is inserted; none in the paper.
-        batch_norm_epsilon: added to the variance in batch norm.
+        batch_norm_epsilon: small number that batch norm adds to the variance.
         batch_norm_momentum: momentum of batch norm's moving statistics.
         recompute: whether gradients evaluate recurrent units, halves of
             blocks, attention and head again, instead of keeping what is
@@ -92,7 +92,7 @@ class Generator(Network):
             are those of the whole batch.
 
     Attributes:
-        generated_frames: T - C.
+        generated_frames: number of frames that a call generates, T - C.
 
     Returns:
         Videos [B, T - C, resolution, resolution, 3], float32 in [-1, 1].
@@ -322,9 +322,9 @@ class Generator(Network):
 
         Args:
             unit: the `RecurrentUnit`.
-            x: its inputs.
+            x: the inputs of the unit, [B, T or 1, H, W, C].
             state: (h0,), or () where h0 is 0.
-            weights: its `parameters`.
+            weights: the `parameters` of the unit.
             over_time: whether the gradient recomputes one part of the time
                 after the other, instead of the whole of it.
             memory: `recompute` and `parts` of `run_segment`.
@@ -405,8 +405,10 @@ class Generator(Network):
             y: class ids, integer [B].
             n: number of this batch, float32 scalar, counted from 1.
             frames: the given frames, where there are any.
-            parts: of the batch that segments evaluate one after the other.
-            shards: of the batch that are computed side by side.
+            parts: number of parts of the batch that segments evaluate one after
+                the other.
+            shards: number of shards of the batch that are computed side by
+                side.
         """
         for norm in self.batch_norms():
             norm.momentum.assign((n - 1.0) / n)

@@ -50,9 +50,9 @@ class Network(keras.Model):
         """Prints Keras's table, then the weights that are in none of its rows.
 
         Args:
-            *args: as `keras.Model.summary` takes them.
+            *args: arguments of `keras.Model.summary`.
             expand_nested: whether every weight is listed with its shape.
-            **kwargs: as `keras.Model.summary` takes them.
+            **kwargs: further named arguments of `keras.Model.summary`.
         """
         if not self.built:
             self.build()
@@ -80,11 +80,11 @@ class Network(keras.Model):
 
         Args:
             filepath: the folder or file to write.
-            format: as in `keras.Model.export`.
+            format: name of the format, as `keras.Model.export` takes it.
             verbose: whether to print what was written.
             input_signature: shapes and types of the input; `input_specs` by
                 default.
-            **kwargs: as `keras.Model.export` takes them.
+            **kwargs: further arguments of `keras.Model.export`.
         """
         if not self.built:
             self.build()

@@ -167,8 +167,8 @@ class Discriminator(Network):
         weights come from another run.
 
         Args:
-            count: how many blocks, from the input; 0 changes nothing. Call
-                it after `build`.
+            count: number of blocks, counted from the input; 0 changes nothing.
+                Call this method after `build`.
 
         Raises:
             ValueError: there are not as many blocks.
@@ -215,7 +215,7 @@ class Discriminator(Network):
         Args:
             x: [B, T, H, W, 3] at the input resolution, in [-1, 1].
             y: class ids, integer [B], or soft labels [B, num_classes].
-            parameters: as returned by `parameters`.
+            parameters: what the method `parameters` returned.
 
         Returns:
             [B], float32.

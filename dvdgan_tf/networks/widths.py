@@ -32,7 +32,7 @@ def widths(
     """Returns the widths at a resolution, in channels.
 
     Args:
-        table: one of the tables above.
+        table: a table of multipliers, such as `GENERATOR_MULTIPLIERS`.
         resolution: height and width of the videos.
         ch: the width unit.
         multipliers: replaces the table's entry, of the same length.

@@ -70,7 +70,7 @@ class Answers:
         """Answers a request.
 
         Args:
-            values: see `settings.checked`.
+            values: settings of the request, as `settings.checked` takes them.
             video: path of an uploaded video, for prediction.
 
         Raises:

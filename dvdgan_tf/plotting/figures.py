@@ -32,7 +32,7 @@ def draw_losses(
     mean.
 
     Args:
-        runs: {label: rows}, see `training_curves.read`.
+        runs: {label: rows that `training_curves.read` returned}.
         metrics: keys of the rows.
         window: number of values in the running mean.
 
@@ -56,7 +56,7 @@ def draw_metrics(data: dict) -> Figure:
     """A panel for each metric of evaluation, a line for each run.
 
     Args:
-        data: see `metrics_data`.
+        data: what `metrics_data` returned.
     """
     figure, panels = _panels(len(data))
     for (metric, lines), axes in zip(data.items(), panels, strict=True):
@@ -74,7 +74,7 @@ def draw_truncation(data: dict) -> Figure:
     """A panel for each protocol, a curve for each run and step.
 
     Args:
-        data: see `truncation_data`.
+        data: what `truncation_data` returned.
     """
     figure, panels = _panels(len(data))
     for (protocol, curves), axes in zip(data.items(), panels, strict=True):
@@ -104,7 +104,7 @@ def draw_features(data: dict) -> Figure:
     """A panel for each output of the network, a cloud for each file.
 
     Args:
-        data: see `features_data`.
+        data: what `features_data` returned.
     """
     figure, panels = _panels(len(data))
     for (output, (sets, shares)), axes in zip(

@@ -48,7 +48,7 @@ def curve(rows: list[dict], metric: str, window: int) -> tuple:
     """A metric against the step, and its running mean.
 
     Args:
-        rows: as `read` returns.
+        rows: rows that `read` returned.
         metric: a key of them.
         window: number of values in the running mean; fewer if there are not
             so many.

@@ -24,9 +24,10 @@ class Preparation:
     Attributes:
         sources: folders, or for `video_folder` also files; TFDS's manual
             folder if empty.
-        label_pattern: see `layouts.label_pattern`; for `video_folder`.
-        split_list: which official split lists are taken, 1 to 3, of UCF-101
-            and HMDB-51.
+        label_pattern: regular expression that finds the label in a path, for
+            `video_folder` (see `layouts.label_pattern`).
+        split_list: number of the official split list that is taken, 1 to 3, for
+            UCF-101 and HMDB-51.
         short_side: height or width, whichever is shorter, of the stored
             frames in pixels.
         fps: frames per second to which time stamps are resampled; None keeps
@@ -35,11 +36,11 @@ class Preparation:
         quality: JPEG quality of the stored frames, 1 to 100.
         damaged: "keep_readable" keeps what can be read of a damaged file,
             "drop" nothing.
-        min_frames: files with fewer are skipped.
-        max_frames: frames in a record, at most; longer files become several
-            records, each a clip of its own. By default 10 s at 60 frames per
-            second are one.
-        clips_per_shard: files that one shard is made of, at most.
+        min_frames: number of frames below which a file is skipped.
+        max_frames: largest number of frames in a record. Longer files become
+            several records, each a clip of its own. By default 10 s at 60
+            frames per second are one.
+        clips_per_shard: largest number of files that one shard is made of.
         time_limit_s: seconds that the decoder may take for one frame.
     """
 
@@ -115,7 +116,7 @@ class VideoBuilder(FileReaderBuilder):
         preparation: a `Preparation`.
         num_workers: processes on this machine that make shards; None leaves
             it to Apache Beam with the options of TFDS's `DownloadConfig`.
-        **kwargs: of `tfds.core.DatasetBuilder`.
+        **kwargs: further arguments of `tfds.core.DatasetBuilder`.
     """
 
     def __init__(
@@ -266,7 +267,7 @@ def left_out(listing, plan):
 
     Args:
         listing: `Listing`, see `VideoBuilder.plan`.
-        plan: its shards, all finished.
+        plan: the shards of that listing, all finished.
 
     Returns:
         Those skipped and those cut short, lists of (name, reason).
@@ -284,7 +285,7 @@ def classes_left_out(listing: Listing, plan: dict) -> list[str]:
 
     Args:
         listing: `Listing`, see `VideoBuilder.plan`.
-        plan: its shards, all finished.
+        plan: the shards of that listing, all finished.
     """
     used = {
         name

@@ -107,7 +107,7 @@ class Listing:
         """Refuses sources without a clip.
 
         Args:
-            where: the sources.
+            where: paths of the sources, for the error.
 
         Raises:
             ValueError: there is no clip.
@@ -193,7 +193,7 @@ def split_of_file(name: str, extension: str) -> str | None:
 
     Args:
         name: path of the list.
-        extension: the one that it must have, such as ".json".
+        extension: extension that the file must have, such as ".json".
 
     Returns:
         The TFDS name of the split; None for another file.

@@ -18,7 +18,7 @@ def processes(root: str = "/") -> int:
     leave of the machine.
 
     Args:
-        root: of the file system, "/" but in tests.
+        root: root of the file system, "/" except in tests.
 
     Returns:
         A number of at least 1.
@@ -31,7 +31,7 @@ def processors(root: str = "/") -> int:
     """How many processors this process may use, at least 1.
 
     Args:
-        root: see `processes`.
+        root: root of the file system, "/" except in tests.
     """
     shares = [float(len(os.sched_getaffinity(0)))]
     for folder in _folders(root, "cpu"):
@@ -50,7 +50,7 @@ def memory(root: str = "/") -> int:
     """How many bytes of memory this process may use together with others.
 
     Args:
-        root: see `processes`.
+        root: root of the file system, "/" except in tests.
     """
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _folders(root, "memory"):

@@ -188,7 +188,7 @@ def index_of(records):
     """The `Index` of a split.
 
     Args:
-        records: for each shard its report's `records`.
+        records: the list `records` of each shard's report.
     """
     columns = [[], [], [], [], []]
     for shard, entries in enumerate(records):

@@ -25,7 +25,7 @@ class Source:
             empty where the source is a file.
         skipped: tuple of (name, reason) of the folders left out.
         label_pattern: regular expression for labels, or None.
-        split_list: which of the official split lists is taken, 1 to 3.
+        split_list: number of the official split list that is taken, 1 to 3.
     """
 
     path: str

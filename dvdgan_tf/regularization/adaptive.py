@@ -27,12 +27,12 @@ class AdaptiveStrength(Regularizer):
     `strategy.scope()`.
 
     Args:
-        target: where r_t is to stay, between -1 and 1; p rises while r_t is
-            above it.
+        target: value that r_t is kept near, between -1 and 1; p rises while r_t
+            is above it.
         interval: updates of D from one adjustment to the next, at least 1.
         examples_to_full: real clips that D sees while p goes from 0 to 1
             without turning back.
-        initial: p at the start, from 0 to 1.
+        initial: value of p at the start, from 0 to 1.
 
     Attributes:
         probability: float32 [2], p of D_S and of D_T.

@@ -38,12 +38,12 @@ class DiffAugment:
         contrast: c from 0 to 1; the distance of each pixel from the clip's
             mean over frames, pixels and channels (the paper has images: each
             from its own mean) is multiplied by U(1 - c, 1 + c).
-        translation: from 0 to 1, the largest move down or up as a share of
-            the height, and left or right as a share of the width. Moves are
-            whole pixels, all equally likely.
-        cutout: from 0 to 1, height and width of the rectangle that is set to
-            0, as shares of the clip's. Its centre is uniform over the clip,
-            so part of it may lie outside.
+        translation: largest move as a share of the height (down or up) and of
+            the width (left or right), from 0 to 1. Moves are whole pixels, all
+            equally likely.
+        cutout: height and width of the rectangle that is set to 0, as shares of
+            the clip's, from 0 to 1. Its centre is uniform over the clip, so
+            part of it may lie outside.
         mirror: whether left and right are swapped, with probability 1/2.
         scale: s >= 0; the clip is zoomed about its centre by a factor drawn
             log-uniformly from 1 / (1 + s) to 1 + s, with bilinear

@@ -35,7 +35,7 @@ class LeCam(Regularizer):
 
     Args:
         weight: factor of the term, at least 0.
-        decay: how much of the anchors an update of D keeps, from 0 up to but
+        decay: share of the anchors that an update of D keeps, from 0 up to but
             not including 1.
         start_update: updates of D without the term, at least 1; the anchors
             move from the first update on.

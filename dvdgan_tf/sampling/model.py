@@ -29,7 +29,7 @@ class Model:
         facts: dict, what the module says of itself: resolution, num_frames,
             conditioning_frames, z_dim, num_classes, truncation_levels, step,
             fps, fit, frame_stride.
-        class_names: in the order of the ids.
+        class_names: names of the classes, in the order of their ids.
 
     Raises:
         ValueError: it is no such module.
@@ -120,10 +120,10 @@ class Model:
         normal as the two; labels are mixed linearly.
 
         Args:
-            classes: one, or two to go from the first to the second.
+            classes: one class, or two to go from the first to the second.
             count: clips in all, at least 2.
             seed: seed of both z.
-            truncation: as in `sample`.
+            truncation: factor of z, as in `sample`.
             latent: whether z changes as well.
 
         Returns:
@@ -167,9 +167,10 @@ class Model:
             num_frames: frames of the whole clips; by default as many as in
                 training. More are predicted from frames that were predicted
                 themselves.
-            classes: one for each clip, or one for all; the first by default.
+            classes: one class for each clip, or one for all; the first by
+                default.
             seed: int, at least 0, of z.
-            truncation: as in `sample`.
+            truncation: factor of z, as in `sample`.
             first: number of the first clip, which says which z it has; to
                 continue the same frames again, otherwise.
 

@@ -34,7 +34,7 @@ def accumulated_gradients(
         variables: what these weights are computed from.
         examples: {argument of the loss: tensor [B, ...]}, of static shape.
         parts: number of parts, a divisor of B.
-        num_metrics: how many metrics there are.
+        num_metrics: number of metrics.
 
     Returns:
         The metrics and the gradients for the variables, of the whole batch.

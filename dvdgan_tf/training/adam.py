@@ -15,7 +15,7 @@ class Adam(keras.optimizers.Adam):
         learning_rate: the learning rate, constant.
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
-        epsilon: added to the root of the second moment.
+        epsilon: small number that is added to the root of the second moment.
         name: begins the names of the moments' variables.
     """
 

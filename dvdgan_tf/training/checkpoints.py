@@ -23,11 +23,12 @@ class Checkpoints:
     Args:
         trainer: a `Trainer`.
         directory: folder of the checkpoints.
-        keep: how many of the newest are kept; None for all.
-        keep_every: those of steps that this number divides are kept, too.
-        powers_of_two: whether of the steps from 2**n to 2**(n + 1) - 1 the
-            first is kept, too: after an explosion found late, one of them is
-            from before.
+        keep: number of the newest checkpoints that are kept; None keeps all.
+        keep_every: checkpoints of steps that this number divides are kept, too;
+            None keeps no others.
+        powers_of_two: whether the first of the steps from 2**n to 2**(n + 1) -
+            1 is kept, too, for each n: after an explosion found late, one of
+            them is from before.
 
     Raises:
         ValueError: `keep` or `keep_every` is less than 1.
@@ -58,7 +59,7 @@ class Checkpoints:
         """Restores a checkpoint, if there is one.
 
         Args:
-            step: its step; None for the newest that is whole.
+            step: step of the checkpoint; None for the newest that is whole.
 
         Returns:
             The path of that checkpoint; None where none is whole.
@@ -82,8 +83,8 @@ class Checkpoints:
         """Writes a checkpoint, deletes those that are no longer kept.
 
         Args:
-            step: that of the variables.
-            healthy_step: until here training was healthy for certain: the
+            step: step of the variables.
+            healthy_step: step until which training was healthy for certain: the
                 newest checkpoint until then is kept, too.
 
         Returns:
@@ -142,11 +143,12 @@ def kept_steps(
     """The steps of the checkpoints that a run keeps.
 
     Args:
-        steps: those of all checkpoints.
-        newest: how many of the newest are kept; None for all.
-        every: see `Checkpoints`, like the next.
+        steps: steps of all checkpoints.
+        newest: number of the newest checkpoints that are kept; None keeps all.
+        every: checkpoints of steps that this number divides are kept, too.
         powers_of_two: whether one per power of two is kept.
-        healthy_step: see `Checkpoints.save`.
+        healthy_step: step until which training was healthy for certain (see
+            `Checkpoints.save`).
     """
     steps = sorted(steps)
     healthy = [

@@ -24,8 +24,8 @@ def networks(
     Args:
         factories: makers of G, D_S and D_T.
         arguments: what all of them are called with.
-        frozen_d_blocks: how many of the first blocks of D_S, and of D_T, are
-            not trained.
+        frozen_d_blocks: number of blocks of D_S, and of D_T, that are not
+            trained, counted from the input.
         seed: decides the weights.
 
     Returns:
@@ -60,7 +60,7 @@ def discriminator(
         networks: G, D_S and D_T.
         augment: maker of a `DiffAugment`, or None.
         regularizers: makers of regularisers; None makes none.
-        shards: how many shards of a batch are computed side by side.
+        shards: number of shards of a batch that are computed side by side.
 
     Returns:
         D_S and D_T, and their regularisers; the strength of augmentation, if

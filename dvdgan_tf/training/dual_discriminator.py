@@ -22,7 +22,7 @@ class DualDiscriminator:
         generator: G, which knows how many frames are given and generated.
         augment: a `DiffAugment` of all clips, or None.
         adaptive: the `AdaptiveStrength` of `augment`, or None.
-        shards: how many shards of a batch are computed side by side.
+        shards: number of shards of a batch that are computed side by side.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class DualDiscriminator:
 
         Args:
             videos: real and generated clips, [b, T, H, W, 3] each.
-            y: their class ids, [b] each.
-            noise: their noise, [b, ...] each.
+            y: class ids of the real and of the generated videos, [b] each.
+            noise: noise of the real and of the generated videos, [b, ...] each.
             parameters: normalised weights, from `parameters`.
 
         Returns:

@@ -56,7 +56,7 @@ def train(
         strategy: a `tf.distribute.Strategy`.
         batches: a function such as `dvdgan_tf.data.pipeline.batches`.
         init_from: what a new run starts with, as `Run.start` takes it.
-        step: of the checkpoint to resume from; None for the newest.
+        step: step of the checkpoint to resume from; None for the newest.
         dataset: factory of the training clips (see `data.pipeline`).
         trainer: factory of the `Trainer`, called with the number of classes;
             its seed is also that of the batches.
@@ -69,7 +69,8 @@ def train(
             to check that all is finite, and to obey a request to stop.
         sample_every: steps between sample grids.
         checkpoint_every: steps between checkpoints.
-        keep_checkpoints: how many of the newest are kept; None for all.
+        keep_checkpoints: number of the newest checkpoints that are kept; None
+            keeps all.
         keep_every: checkpoints of steps that this number divides are kept,
             too; None for none.
         keep_powers_of_two: whether the first checkpoint from each power of two
@@ -82,8 +83,8 @@ def train(
             and clips to report overfitting by, such as `data.held_out`'s;
             None trains on all and reports nothing.
         held_out_every: steps between these reports; None: `sample_every`.
-        held_out_clips: how many clips of each kind a report scores, rounded
-            up to whole batches.
+        held_out_clips: number of clips of each kind that a report scores,
+            rounded up to whole batches.
         final_report: factory of what is measured once `num_steps` is reached,
             called with (trainer, batches) at the start; what it makes is
             called with nothing and returns a text and {name: value}. None for

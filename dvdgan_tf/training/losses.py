@@ -133,7 +133,7 @@ class Losses:
             fake: G(z, y), float32 [b, T - C, H, W, 3].
             y: classes of the generated clips, int32 [b].
             noise: draws for what D_S and D_T receive of them, [b, ...].
-            given: in frame prediction the C frames before it.
+            given: the C frames before `fake`, in frame prediction.
             x: real clips of the same classes, uint8 [b, T, H, W, 3], for a
                 loss of pairs.
             x_noise: draws for what D_S and D_T receive of x.
@@ -258,7 +258,8 @@ class RelativisticPairing:
 
         Args:
             fake_scores: scores of D_S and of D_T, float32 [B] each.
-            real_scores: their scores of real clips of the same classes.
+            real_scores: scores that D_S and D_T give real clips of the same
+                classes.
             global_batch_size: examples over all replicas.
 
         Returns:

@@ -38,8 +38,8 @@ class Overfitting:
             batches, as `Trainer.run` takes, the same ones at every call.
         held_out: a function that does the same with held-out clips.
         num_batches: batches of each kind that a report scores.
-        num_different: how many different clips there are among those of
-            training, and among the held-out ones.
+        num_different: number of different clips among those of training, and
+            among the held-out ones.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ def chance(
     Args:
         means: the mean scores of training clips and of held-out clips.
         squares: the mean squares of these scores.
-        counts: how many different clips each mean is taken over.
+        counts: number of different clips that each mean is taken over.
 
     Returns:
         2 sqrt(variance_1 / count_1 + variance_2 / count_2).

@@ -7,8 +7,8 @@ def report(*sources) -> tuple[dict[str, float], list[str]]:
     """Asks the sources of a run which clips they have replaced.
 
     Args:
-        *sources: see `data.pipeline`; those that replace nothing, and None,
-            are not asked.
+        *sources: sources of clips (see `data.pipeline`); those that replace
+            nothing, and None, are not asked.
 
     Returns:
         {name: value}, the scalar to write, which counts the clips that this

@@ -84,7 +84,7 @@ class Run:
             config: the operative gin configuration, a text.
             init_from: opens the `StoredWeights` that a new run starts with,
                 in a context; None: it starts with those of the initialisers.
-            step: of the checkpoint to resume from; what lies beyond it is
+            step: step of the checkpoint to resume from; what lies beyond it is
                 set aside. None for the newest that is whole.
 
         Raises:

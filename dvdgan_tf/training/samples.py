@@ -27,7 +27,8 @@ class SampleGrid:
             stand beside the rows; None for none.
 
     Attributes:
-        spread: how much the samples of the last `write` differ; see `spread`.
+        spread: spread of the last samples written, the mean standard deviation
+            among them (see `spread`).
 
     Raises:
         ValueError: the generator takes conditioning frames.
@@ -182,7 +183,7 @@ def still_grid(
 
     Args:
         videos: uint8 [classes, samples, T, H, W, 3].
-        labels: one for each class, which stand beside the rows; or None.
+        labels: one label for each class, beside its row; None for none.
         max_frames: number of columns at most, spread evenly over T.
 
     Returns:

@@ -240,7 +240,7 @@ def singular_vector(weight: np.ndarray, u: np.ndarray) -> np.ndarray:
 
     Args:
         weight: W, float32 [..., C_out].
-        u: where to start, float32 [C_out].
+        u: vector that the iteration starts from, float32 [C_out].
 
     Returns:
         float32 [C_out], of length 1.

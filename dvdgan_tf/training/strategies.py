@@ -53,7 +53,7 @@ def share_cores(shards: int) -> None:
     settings stay. It is called before anything starts TensorFlow's runtime.
 
     Args:
-        shards: how many shards the trainer computes side by side.
+        shards: number of shards that the trainer computes side by side.
     """
     if shards == 1 or tf.config.list_physical_devices("GPU"):
         return

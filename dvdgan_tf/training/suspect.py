@@ -17,7 +17,7 @@ def fastest_growing(networks: Iterable[keras.Model], path: str) -> str | None:
 
     Args:
         networks: what is trained.
-        path: of the checkpoint, without an ending.
+        path: path of the checkpoint, without an ending.
 
     Returns:
         Text such as "g/head/kernel, whose root mean square went from 0.05 to

@@ -48,8 +48,8 @@ class Trainer:
         beta_1: decay of Adam's first moment, for G and for D.
         beta_2: decay of Adam's second moment.
         adam_epsilon: what Adam adds to the root of the second moment.
-        ema_decay: how much of the averaged generator a step keeps.
-        ema_start_step: until this step the average is the live generator.
+        ema_decay: share of the averaged generator that a step keeps.
+        ema_start_step: step until which the average is the live generator.
         orthogonal_regularization: beta of BigGAN's penalty on G; 0 for none.
         loss: `Hinge`, the paper's, or `RelativisticPairing`.
         augment: class of a `DiffAugment` of all that D receives; None for
@@ -58,8 +58,8 @@ class Trainer:
         gradient_penalty: class of a `GradientPenalty` of D; None for none.
         regularizers: classes of further regularisers of D, each a
             `Regularizer`.
-        frozen_d_blocks: how many of the first blocks of D_S, and of D_T, keep
-            the weights that they start with (see
+        frozen_d_blocks: number of blocks of D_S, and of D_T, that keep the
+            weights that they start with, counted from the input (see
             `Discriminator.freeze_blocks`).
         accumulation_steps: parts of each replica's batch that are computed
             one after the other, to save memory; the update is that of the

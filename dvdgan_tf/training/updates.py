@@ -42,8 +42,8 @@ class Updates:
         d_steps: updates of D before that of G.
         accumulation_steps: parts of the replica's batch, one after the other.
         shards: shards of each part, side by side (see `layers.shards`).
-        ema_decay: how much of the average an update of G keeps.
-        ema_start_step: until this step the average is the live generator.
+        ema_decay: share of the average that an update of G keeps.
+        ema_start_step: step until which the average is the live generator.
     """
 
     generator: keras.Model
@@ -121,8 +121,9 @@ class Updates:
 
         Args:
             step: int64 scalar.
-            *batch: where G's update takes real videos (`Trainer.g_needs_real`),
-                these and their labels, as `of_discriminators` takes them.
+            *batch: real videos and their labels, as `of_discriminators` takes
+                them, where G's update needs any (`Trainer.g_needs_real`);
+                nothing otherwise.
 
         Returns:
             This replica's shares of the metrics, float32 [len(G_METRICS)].

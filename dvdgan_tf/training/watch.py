@@ -26,16 +26,17 @@ class Watch:
     nothing.
 
     Args:
-        explosion: how many times the recent median of its magnitudes a loss
-            may be, and how large if that median is less than 1. A loss beyond
-            it ends the run before anything is saved; a gradient norm beyond
-            it, or a sigma, makes a warning.
-        window: over how many steps the median is taken.
+        explosion: factor by which a loss may exceed the recent median of its
+            magnitudes, which counts as 1 if it is less. A loss beyond it ends
+            the run before anything is saved; a gradient norm or a sigma beyond
+            it makes a warning.
+        window: number of steps that the median is taken over.
         zero_loss: a loss of D below this is as good as zero: D tells all
             fakes from real clips, and learns no more.
-        collapse_steps: after how many such steps in a row there is a warning.
-        same_samples: in grey levels, 0 to 255: samples that differ by less on
-            average are all the same, and there is a warning.
+        collapse_steps: number of such steps in a row after which there is a
+            warning.
+        same_samples: spread in grey levels, 0 to 255: samples that differ by
+            less on average are all the same, and there is a warning.
 
     Raises:
         ValueError: `explosion` is not more than 1, or one of `window` and
@@ -87,7 +88,7 @@ class Watch:
 
         Args:
             first_step: the step before the first of them.
-            names: of the columns.
+            names: names of the columns.
             history: [steps, len(names)], finite.
 
         Returns:
@@ -119,7 +120,7 @@ class Watch:
         Args:
             step: number of the step.
             which: "live" or "averaged".
-            spread: their mean standard deviation, in grey levels.
+            spread: mean standard deviation of the samples, in grey levels.
 
         Returns:
             Warnings, sentences.

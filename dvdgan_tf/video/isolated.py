@@ -71,16 +71,17 @@ class IsolatedDecoder:
             fps: frames per second to resample to; None keeps all frames.
             quality: JPEG quality of the frames, 1 to 100; None for their
                 pixels as they were decoded.
-            damaged: of a file that is damaged in the middle, "keep_readable"
-                keeps what comes before and "drop" nothing. For the latter all
-                of a file is decoded once before it is decoded for its frames:
-                that takes longer, but neither memory nor disk for a video of
-                any length. Some formats, Matroska among them, do not show
+            damaged: what becomes of a file that is damaged in the middle:
+                "keep_readable" keeps what comes before the damage, "drop" keeps
+                nothing. With "drop", each file is decoded twice, first to check
+                it. That takes longer, but neither memory nor disk, however long
+                the video is. Some formats, Matroska among them, do not show
                 that a file was cut off; such a file is just shorter.
-            min_frames: files of fewer frames (readable, resampled) are
-                skipped; at most `max_frames_per_piece`.
-            max_frames_per_piece: frames in a piece; the last has fewer, and
-                so have those whose JPEG files reach 256 MiB before.
+            min_frames: number of frames, readable and resampled, below which a
+                file is skipped; at most `max_frames_per_piece`.
+            max_frames_per_piece: number of frames in a piece. The last piece
+                has fewer, and so have those whose JPEG files reach 256 MiB
+                before.
             time_limit_s: seconds without a frame, or while checking without
                 progress, until a file is given up.
             size: (height, width) of the frames, instead of `short_side`.

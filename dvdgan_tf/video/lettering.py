@@ -27,8 +27,8 @@ class Label(NamedTuple):
     """What stands beside a row of pictures.
 
     Attributes:
-        name: dark, wrapped at spaces where it is long.
-        note: one line below, in a lighter grey; "" for none.
+        name: first line, in dark letters, wrapped at spaces where it is long.
+        note: line below the name, in a lighter grey; "" for none.
     """
 
     name: str
@@ -69,7 +69,7 @@ def labels_beside(
     to the pictures. Names that do not fit are cut, with an ellipsis.
 
     Args:
-        labels: one for each row.
+        labels: one label for each row.
         tops: y of each row's upper edge in pixels.
         row_height: height of a row in pixels, at least that of a line, 16.
         background: RGB colour behind the words.
@@ -103,7 +103,8 @@ def headings_above(
     """Draws a line of headings to stand above columns of pictures.
 
     Args:
-        texts: one for each column, centred on it; cut where it is too long.
+        texts: one text for each column, centred on it; cut where it is too
+            long.
         column_width: width of a column in pixels.
         background: RGB colour behind the words.
 

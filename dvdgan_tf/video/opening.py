@@ -71,7 +71,7 @@ def opened(
     """Opens a file for the decoding of its first video stream, in a context.
 
     Args:
-        path: any file that PyAV decodes.
+        path: path of a file that PyAV decodes.
 
     Returns:
         The container, and its first video stream that is no cover.

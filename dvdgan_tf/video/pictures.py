@@ -91,7 +91,7 @@ def grid(
     Args:
         pictures: uint8 [N, ..., H, W, 3].
         columns: number of pictures in a row, at least 1.
-        labels: one for each row; None for a grid without.
+        labels: one label for each row; None for a grid without labels.
 
     Returns:
         uint8 [..., height, width, 3]
@@ -116,7 +116,7 @@ def with_labels(
 
     Args:
         picture: uint8 [..., H, W, 3] of rows.
-        labels: one for each row; None for none.
+        labels: one label for each row; None for none.
         tops: y of each row's upper edge in the picture, in pixels.
         row_height: height of a row in pixels, at least 16.
 

@@ -80,7 +80,8 @@ def side_by_side(
 
     Args:
         real: uint8 [N, T, H, W, 3], whole clips.
-        predictions: uint8 [N, S, T - C, H, W, 3]; see `strip`.
+        predictions: uint8 [N, S, T - C, H, W, 3], S continuations of the first
+            C frames of each clip; C and S at least 1.
         names: name of each clip, which stands beside it; None for none.
 
     Returns:

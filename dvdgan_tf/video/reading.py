@@ -52,7 +52,7 @@ def read_frames(
     in recordings, are left out.
 
     Args:
-        path: any file that PyAV decodes.
+        path: path of a file that PyAV decodes.
         size: target (height, width) in pixels, or a function from the first
             frame's (height, width), after turning, to the target; None keeps
             the first frame's.
@@ -84,9 +84,9 @@ def read_timed_frames(
     and where they jump ahead the frame before lasts one second.
 
     Args:
-        path: see `read_frames`.
-        size: see `read_frames`.
-        fps: see `read_frames`.
+        path: path of the file, as `read_frames` takes it.
+        size: size of the frames, as `read_frames` takes it.
+        fps: frames per second, as `read_frames` takes it.
 
     Yields:
         `TimedFrame`s.
@@ -117,7 +117,7 @@ def check_frames(path: str | os.PathLike) -> Iterator[int]:
     """Decodes like `read_frames`, but looks at no pixel.
 
     Args:
-        path: see `read_frames`.
+        path: path of the file, as `read_frames` takes it.
 
     Yields:
         The number of frames decoded so far.

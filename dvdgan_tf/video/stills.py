@@ -104,7 +104,7 @@ def clips_of_array(path: str) -> int:
     """How many clips an array has.
 
     Args:
-        path: of a .npy file.
+        path: path of a .npy file.
 
     Raises:
         ValueError: it is not uint8 [frames, clips, height, width].

@@ -213,7 +213,7 @@ class Part:
     """Some clips of a source, itself a source.
 
     Args:
-        source: of stored clips.
+        source: source of stored clips.
         chosen: int64 array, numbers of its clips.
     """
 

@@ -18,7 +18,7 @@ def measure(trainer, step_count):
 
     Args:
         trainer: a `Trainer` on one device.
-        step_count: its `flops.StepCount`.
+        step_count: the `flops.StepCount` of that trainer.
 
     Returns:
         [{"layer", "ms", "gflop", "gflops"}]: milliseconds, FLOP in 1e9 of

@@ -44,7 +44,7 @@ def hot_shapes(step_count, how_many):
 
     Args:
         step_count: a `flops.StepCount`.
-        how_many: at most this many distinct shapes.
+        how_many: largest number of distinct shapes.
 
     Returns:
         [(images, (H, W), C_in, C_out, kernels, strides)]
@@ -62,8 +62,8 @@ def measure(shapes, dtype, jit_compile, replicas=1):
     """Times `tf.nn.conv2d` alone, forward, at each shape.
 
     Args:
-        shapes: from `hot_shapes`.
-        dtype: of images and kernels.
+        shapes: shapes that `hot_shapes` returned.
+        dtype: type of images and kernels.
         jit_compile: whether to try XLA as well; the better rate counts.
         replicas: each convolves its share of the images in the model; the
             device is one here, with all threads of the process.

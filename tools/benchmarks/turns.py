@@ -17,7 +17,7 @@ def run(commands, steps):
 
     Args:
         commands: {name: arguments} of programs with --steps and --turns.
-        steps: how many each one times.
+        steps: number of steps that each one times.
 
     Returns:
         {name: result}.

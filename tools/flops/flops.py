@@ -33,8 +33,8 @@ class StepCount:
         d_temporal: a `TemporalDiscriminator`.
         batch_size: examples per update.
         d_steps: updates of D.
-        drawn: as `Network`.
-        padding: as `Network`.
+        drawn: whether to count as drawn, instead of done once.
+        padding: whether taps that meet zero padding count (see `Network`).
 
     Attributes:
         d_update: FLOP of one update of D.

@@ -118,7 +118,7 @@ class DiscriminatorCount(Network):
 
     Args:
         discriminator: D_S or D_T.
-        frames: of its input: k for D_S, T for D_T.
+        frames: number of frames of the input: k for D_S, T for D_T.
     """
 
     def __init__(

@@ -9,14 +9,14 @@ class Product:
     """A matrix product or convolution, in FLOP of one pass.
 
     Attributes:
-        layer: such as "32x32_block", or "head".
-        forward: of the forward pass.
-        inputs: of the gradient for the layer's inputs.
-        weights: of the gradient for its weights.
-        reads_video: its input is a video, of which only an update of G needs
-            the gradient, and only D's.
-        spectral_norm: part of a power iteration or of sigma.
-        shape: of a convolution: images, sizes, C_in, C_out, kernel, strides.
+        layer: name of the layer, such as "32x32_block" or "head".
+        forward: FLOP of the forward pass.
+        inputs: FLOP of the gradient for the layer's inputs.
+        weights: FLOP of the gradient for its weights.
+        reads_video: whether the input is a video, whose gradient only an update
+            of G needs, and only from D.
+        spectral_norm: whether it is part of a power iteration or of sigma.
+        shape: for a convolution: images, sizes, C_in, C_out, kernel, strides.
     """
 
     layer: str
@@ -33,8 +33,9 @@ class Network:
 
     Args:
         batch_size: videos per pass.
-        power_iterations: of the spectral norm, in each pass.
-        drawn: count as drawn instead of done once.
+        power_iterations: number of power iterations of the spectral norm in
+            each pass.
+        drawn: whether to count as drawn, instead of done once.
         padding: whether taps that meet zero padding count, as is usual; XLA
             leaves them out.
     """
@@ -59,13 +60,13 @@ class Network:
         """Adds a convolution, fused with the average pool after it.
 
         Args:
-            layer: its name.
+            layer: name of the layer.
             images: number of independent images or clips.
-            sizes: of the input: (H, W) or (T, H, W).
+            sizes: sizes of the input: (H, W) or (T, H, W).
             channels: (C_in, C_out).
             kernel: edge in every axis.
             pools: window of the pool in every axis; None for none.
-            reads_video: see `Product`.
+            reads_video: whether the input is a video (see `Product`).
         """
         pools = pools or (1,) * len(sizes)
         kernels = tuple(kernel + pool - 1 for pool in pools)

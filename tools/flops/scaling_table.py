@@ -30,7 +30,7 @@ class Configuration:
     """What a gin file describes, its networks without values.
 
     Args:
-        gin_file: of a training configuration.
+        gin_file: path of the gin file of a training configuration.
     """
 
     def __init__(self, gin_file):

@@ -8,7 +8,7 @@ def network(factory, **arguments):
 
     Args:
         factory: class or factory of a network.
-        **arguments: its arguments.
+        **arguments: arguments of the network.
 
     Returns:
         The network; its variables know their shapes only.

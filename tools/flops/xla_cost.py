@@ -28,8 +28,8 @@ def of_function(function, *args):
     """FLOP of the products of a `tf.function(jit_compile=True)`.
 
     Args:
-        function: the function.
-        *args: its arguments.
+        function: function whose cost is asked for.
+        *args: arguments of the function.
     """
     return products(function.experimental_get_compiler_ir(*args)(stage="hlo"))
 
@@ -39,7 +39,7 @@ def of_trainer(trainer, batch):
 
     Args:
         trainer: a `Trainer`.
-        batch: (videos, labels) of one update; that of G takes them in frame
+        batch: videos and labels of one update. That of G takes them in frame
             prediction.
     """
     step = tf.constant(0, tf.int64)

@@ -16,9 +16,9 @@ class Module:
     """A module of the manifest as a function of state and data.
 
     Args:
-        manifest: as `read_manifest` returns.
+        manifest: what `read_manifest` returned.
         key: "step" or "sampler".
-        directory: of the module's file.
+        directory: folder of the module's file.
     """
 
     def __init__(self, manifest, key, directory):
@@ -103,7 +103,7 @@ def as_function(artifact, inputs, outputs):
     Args:
         artifact: bytes of a portable artifact.
         inputs: dicts with `shape` and `dtype`, in the artifact's order.
-        outputs: likewise.
+        outputs: dicts with `shape` and `dtype`, in the artifact's order.
     """
 
     def zeros(*_):

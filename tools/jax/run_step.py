@@ -172,8 +172,8 @@ def train(step, state, batches, args, manifest, report):
         batches: {"videos": uint8 [n, batches per step, B, T, H, W, 3],
             "labels": int32 [n, batches per step, B]}.
         args: the flags.
-        manifest: as `read_manifest` returns.
-        report: gets the measurements.
+        manifest: what `read_manifest` returned.
+        report: dict that the measurements are added to.
     """
     data = [clips(args.batches, batches, spec) for spec in step.data]
     report["compile_seconds"] = step.compile()
@@ -251,12 +251,12 @@ def sample(manifest, args, state, batches, report):
     """Writes videos of the averaged generator; times the sampler.
 
     Args:
-        manifest: as `read_manifest` returns.
+        manifest: what `read_manifest` returned.
         args: the flags.
         state: {name: array on the device}.
-        batches: as for `train`; needed in frame prediction only, whose videos
-            are written with the frames that were given.
-        report: gets the measurements.
+        batches: batches as `train` takes them. Only frame prediction needs
+            them; its videos are written with the frames that were given.
+        report: dict that the measurements are added to.
     """
     sampler = Module(manifest, "sampler", args.export_dir)
     z, y, *frames = sampler.data
@@ -289,8 +289,8 @@ def conditions(path, batches, spec):
     """The frames that samples continue, and the labels of their clips.
 
     Args:
-        path: of the batches, or None.
-        batches: as for `train`.
+        path: path of the batches, or None.
+        batches: batches as `train` takes them.
         spec: the manifest's entry of the sampler's frames, [B, C, H, W, 3].
 
     Returns:

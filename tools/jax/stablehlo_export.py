@@ -37,7 +37,7 @@ def export(trainer, output, fresh, sample_batch=2):
     Args:
         trainer: a `Trainer` on one device.
         output: folder; created if missing.
-        fresh: as `describe_fresh` returns.
+        fresh: what `describe_fresh` returned.
         sample_batch: videos per call of the sampler.
 
     Returns:

@@ -89,12 +89,13 @@ class DamagedClips:
     """Clips of others, damaged; see `evaluation.measured_clips` for clips.
 
     Args:
-        clips: of which `inputs` are uint8 videos, such as `RealClips`.
-        damage: see the top of this file.
-        level: of the damage.
-        num_frames: the first that many frames of each are taken, before they
-            are damaged.
-        seed: int, of all random numbers; the clips' numbers go in, too.
+        clips: clips whose `inputs` are uint8 videos, such as `RealClips`.
+        damage: function that damages a video (see the top of this file).
+        level: level of the damage.
+        num_frames: number of frames of each clip that are taken, from the
+            first, before they are damaged.
+        seed: seed of all random numbers, an integer; the clips' numbers go in,
+            too.
     """
 
     samples_per_condition = 1

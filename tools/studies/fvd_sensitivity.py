@@ -84,7 +84,7 @@ def measurements(names):
     """Measures one set of clips after the other.
 
     Args:
-        names: of damages.
+        names: names of damages.
 
     Yields:
         (name, level, {metric: `Measured`}); first the other windows, whose
@@ -155,8 +155,8 @@ def plot(rows, path):
     """Draws and saves one row of panels for each metric.
 
     Args:
-        rows: as `measurements` yields them.
-        path: of the picture.
+        rows: rows that `measurements` yielded.
+        path: path of the picture.
     """
     (_, _, others), *rows = rows
     names = list(dict.fromkeys(name for name, _, _ in rows))

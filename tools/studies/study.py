@@ -208,7 +208,7 @@ def measured(workdir, step):
 
     Args:
         workdir: the run's folder.
-        step: of the measured checkpoint.
+        step: step of the measured checkpoint.
 
     Returns:
         {name: value}.

@@ -19,10 +19,10 @@ def run(command, log, threads=1, budget=None, cwd=None):
     Args:
         command: list of str.
         log: path of the file to which its output is appended.
-        threads: of TensorFlow and OpenMP.
+        threads: number of threads of TensorFlow and of OpenMP.
         budget: processor seconds after which the command gets a SIGTERM;
             None for no limit.
-        cwd: its working directory.
+        cwd: working directory of the command.
 
     Returns:
         The exit code.

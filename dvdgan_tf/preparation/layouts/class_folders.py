@@ -35,8 +35,8 @@ def labelled(source: Source, paths: dict[str, str], skipped: list) -> Listing:
     """Labels clips by the folders that they are in.
 
     Args:
-        source: where they were found.
-        paths: {name of clip relative to the source: its path}.
+        source: folder in which the clips were found.
+        paths: {name of the clip relative to the source: its path}.
         skipped: (name, reason) of what was left out before.
 
     Returns:
@@ -71,8 +71,8 @@ def _check_one_class(source, listing, depth):
     """One folder is hardly a collection's only class.
 
     Args:
-        source: for messages.
-        listing: a note is added to it.
+        source: folder that messages name.
+        listing: `Listing` that a note is added to.
         depth: number of folders that split and class are.
     """
     if len(listing.class_names) != 1 or listing.class_names[0] == NO_CLASS:

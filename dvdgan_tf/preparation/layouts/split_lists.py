@@ -10,7 +10,8 @@ def by_lists(source: Source, splits: dict[str, str | None]) -> Listing:
     """Takes the videos that the lists name.
 
     Args:
-        source: where the videos are, in whatever folders above their class.
+        source: folder of the videos, which lie at any depth in folders of their
+            class.
         splits: {"class/file": name of the split}; None where a file is in
             several splits.
 
@@ -52,8 +53,8 @@ def check_there(source: Source, numbers: set[int], what: str) -> None:
     """Refuses a `split_list` that is not there.
 
     Args:
-        source: where the lists were looked for.
-        numbers: of the lists that are there.
+        source: folder in which the lists were looked for.
+        numbers: numbers of the lists that were found.
         what: name of the list that is needed.
 
     Raises:
