@@ -9,7 +9,7 @@ from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 from dvdgan_tf.generation.generator_module import GeneratorModule
 from dvdgan_tf.generation.truncation import TruncationStatistics, check_levels
 from dvdgan_tf.layers.spectral_norm import spectral_weights
-from dvdgan_tf.runs import RunConfig
+from dvdgan_tf.run_folder import RunConfig
 
 # An averaged weight's u is that of the live weight, which is near.
 POWER_ITERATIONS = 32

@@ -3,7 +3,7 @@
 import os
 
 from dvdgan_tf import archives
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.sampling.model import Model
 
 

@@ -31,7 +31,7 @@ from dvdgan_tf.data import pipeline
 from dvdgan_tf.evaluation.activations import make_step, measure
 from dvdgan_tf.evaluation.evaluator import Evaluator
 from dvdgan_tf.progress_bar import progress_bar
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.sampling.loading import load
 from dvdgan_tf.training.strategies import make_strategy
 
