@@ -10,6 +10,7 @@ import dvdgan_tf
 COMMANDS = (
     "prepare",
     "train",
+    "runs",
     "sample",
     "install_i3d",
     "evaluate",

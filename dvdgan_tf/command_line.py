@@ -18,7 +18,7 @@ from absl import flags, logging
 
 from dvdgan_tf import archives, gin_files
 from dvdgan_tf.errors import innermost, one_line
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 _SMALL_ARCHIVE_BYTES = 64 * 2**20
 

@@ -33,7 +33,7 @@ import dvdgan_tf.training.prediction_grid
 import dvdgan_tf.training.trainer
 from dvdgan_tf import gin_files, gin_statements
 from dvdgan_tf.errors import innermost, one_line  # noqa: F401
-from dvdgan_tf.runs import RunConfig, RunFolder
+from dvdgan_tf.run_folder import RunConfig, RunFolder
 
 # A new regulariser of D is a file in its folder, and is named nowhere else.
 for _module in pkgutil.iter_modules(dvdgan_tf.regularization.__path__):

@@ -18,7 +18,7 @@ from absl import flags
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import fail, sentences
 from dvdgan_tf.quiet import import_tensorflow
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 FLAGS = command_line.new_flags()
 command_line.define_configuration(FLAGS, "the protocol")

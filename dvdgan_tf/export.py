@@ -13,7 +13,7 @@ from absl import flags
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import sentences, truncations
 from dvdgan_tf.quiet import import_tensorflow
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 FLAGS = command_line.new_flags()
 command_line.define_path("workdir", None, "The run's folder.", FLAGS)
@@ -52,6 +52,13 @@ flags.DEFINE_integer(
     "takes the checkpoint's moving statistics, for truncation 1.0 only.",
     flag_values=FLAGS,
 )
+flags.DEFINE_integer(
+    "num_frames",
+    None,
+    "Number of frames of the clips that the module makes; that of training by "
+    "default. The recurrence of a longer one runs on.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool(
     "discriminators",
     False,
@@ -84,6 +91,10 @@ def check(options: flags.FlagValues) -> None:
         raise ValueError(
             f"--batch_size must be at least 1. Received: {options.batch_size}"
         )
+    if options.num_frames is not None and options.num_frames < 1:
+        raise ValueError(
+            f"--num_frames must be at least 1. Received: {options.num_frames}"
+        )
     if options.discriminators and options.format != "saved_model":
         raise ValueError(
             "Discriminators are part of --format=saved_model only."
@@ -111,7 +122,12 @@ def run(options: flags.FlagValues) -> None:
             "levels of truncation ...",
             flush=True,
         )
-        module = generator_module(source, levels, options.standing_batches)
+        module = generator_module(
+            source,
+            levels,
+            options.standing_batches,
+            num_frames=options.num_frames,
+        )
         describe(module.facts)
         print(f"Writing {options.format} ...", flush=True)
         write(source, module, options.output, options)

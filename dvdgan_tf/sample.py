@@ -83,8 +83,8 @@ command_line.define_path(
 flags.DEFINE_integer(
     "num_frames",
     None,
-    "Number of frames of a continued clip, the given ones included; that of "
-    "training by default.",
+    "Number of frames of a clip, of a continued one the given frames included; "
+    "that of training by default.",
     flag_values=FLAGS,
 )
 
@@ -164,18 +164,22 @@ def chosen(model: Any, options: flags.FlagValues) -> Iterator[Any]:
             )
         yield from _continuations(model, options, shared)
         return
-    if options.frames or options.num_frames is not None:
-        raise ValueError(
-            "--frames and --num_frames are for models of frame prediction."
-        )
+    if options.frames:
+        raise ValueError("--frames is for models of frame prediction.")
     ids = class_ids(classes, model.class_names)
     if options.interpolate:
+        if options.num_frames is not None:
+            raise ValueError("--num_frames is not for --interpolate.")
         latent = options.interpolate == "latent"
         clips = model.interpolate(count=options.count, latent=latent, **shared)
         yield from ((clip, ids[0]) for clip in clips)
         return
     number = 0
-    for batch in model.batches(count=options.count, **shared):
+    if (options.num_frames or 0) > model.facts["num_frames"]:
+        print("Taking standing statistics of the longer clips ...", flush=True)
+    for batch in model.batches(
+        count=options.count, num_frames=options.num_frames, **shared
+    ):
         for clip in batch:
             yield clip, ids[number % len(ids)]
             number += 1

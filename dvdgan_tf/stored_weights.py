@@ -9,8 +9,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from dvdgan_tf import archives, named_variables, runs
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf import archives, named_variables, run_folder
+from dvdgan_tf.run_folder import RunFolder
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -122,7 +122,7 @@ def opened(name: str) -> Iterator[StoredWeights]:
             yield _of_module(folder, f"the module {name}")
     elif os.path.isfile(os.path.join(path, "saved_model.pb")):
         yield _of_module(path, f"the module {name}")
-    elif runs.started_in(RunFolder(path).checkpoints):
+    elif run_folder.started_in(RunFolder(path).checkpoints):
         _, checkpoint = RunFolder(path).checkpoint()
         yield _of_checkpoint(checkpoint)
     else:
@@ -162,7 +162,9 @@ def _of_module(folder, origin):
         path,
         _module_entries(path, origin),
         _name_in_module,
-        runs.read_class_names(os.path.join(folder, "assets", "classes.json")),
+        run_folder.read_class_names(
+            os.path.join(folder, "assets", "classes.json")
+        ),
         of_levels=True,
     )
 

@@ -6,7 +6,7 @@ import gin
 import numpy as np
 
 from dvdgan_tf import config, files
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints
 
 GIN = pathlib.Path(__file__).parents[1] / "gin"

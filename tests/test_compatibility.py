@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import dvdgan_tf
 from dvdgan_tf import config, export, stored_weights
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints
 
 FOLDER = pathlib.Path(__file__).parent / "compatibility"

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from dvdgan_tf import config, files
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 FOLDER = pathlib.Path(__file__).parents[1] / "gin"
 

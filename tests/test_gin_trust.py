@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dvdgan_tf import config, files
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from tests.runs import GIN, TINY
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from dvdgan_tf import files
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 # What a line must have to be compared with others.
 _COLUMNS = {"step", "metric", "value", "truncation"}

@@ -8,7 +8,7 @@ import tensorflow as tf
 from dvdgan_tf import named_variables
 from dvdgan_tf.generation.input_checks import checked
 from dvdgan_tf.layers.spectral_norm import spectral_weights
-from dvdgan_tf.runs import RunConfig
+from dvdgan_tf.run_folder import RunConfig
 
 
 class DiscriminatorModule(tf.Module):

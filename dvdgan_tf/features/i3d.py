@@ -239,8 +239,8 @@ def max_pool(
 
     Args:
         inputs: [B, T, H, W, C].
-        window: along time, height and width.
-        strides: likewise.
+        window: size of the window along time, height and width.
+        strides: strides along time, height and width.
     """
     window, strides = [1, *window, 1], [1, *strides, 1]
     return tf.nn.max_pool3d(inputs, window, strides, "SAME")

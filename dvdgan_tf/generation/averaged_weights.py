@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dvdgan_tf import named_variables
+from dvdgan_tf.generation import standing_statistics
 from dvdgan_tf.generation.standing_statistics import StandingStatistics
 
 
@@ -15,18 +16,29 @@ class CheckpointedGenerator:
     Args:
         make: class or factory of G, called with (num_classes, name).
         num_classes: number of classes that the run was trained with.
+        num_frames: length of its clips; that of training by default. With
+            another one, batch norm's [T, C] statistics are not restored, and
+            standing statistics have to be taken.
 
     Attributes:
         network: the generator.
         statistics: the `StandingStatistics` of that generator.
     """
 
-    def __init__(self, make: Callable, num_classes: int):
+    def __init__(
+        self, make: Callable, num_classes: int, num_frames: int | None = None
+    ) -> None:
+        other_length = {} if num_frames is None else {"num_frames": num_frames}
         # The name under which the trainer stores the average.
-        self.network = make(num_classes=num_classes, name="ema_generator")
+        self.network = make(
+            num_classes=num_classes, name="ema_generator", **other_length
+        )
         self.network.build()
         self.statistics = StandingStatistics(self.network)
         self._variables = {v.path: v for v in self.network.variables}
+        if num_frames is not None:
+            for path in standing_statistics.present(self.network):
+                del self._variables[path]
         self._checkpoint = named_variables.checkpoint_of(self._variables)
         self._path: str | None = None
         self._values: list[Any] = []

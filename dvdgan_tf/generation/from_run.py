@@ -12,7 +12,7 @@ from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 from dvdgan_tf.generation.generator_module import GeneratorModule
 from dvdgan_tf.generation.truncation import TruncationStatistics, check_levels
 from dvdgan_tf.layers.spectral_norm import spectral_weights
-from dvdgan_tf.runs import RunConfig
+from dvdgan_tf.run_folder import RunConfig
 
 # An averaged weight's u is that of the live weight, which is near.
 POWER_ITERATIONS = 32
@@ -23,6 +23,7 @@ def generator_module(
     truncations: tuple[float, ...] = (1.0,),
     standing_batches: int = 16,
     batch_size: int | None = None,
+    num_frames: int | None = None,
 ) -> GeneratorModule:
     """Makes a module of a run's averaged generator.
 
@@ -38,12 +39,16 @@ def generator_module(
         standing_batches: batches for the statistics of each level. 0: the
             moving statistics of the checkpoint, at level 1 only.
         batch_size: samples in each of them; as many as in training by default.
+        num_frames: length of the clips; that of training by default. The
+            recurrence runs on, and the standing statistics, [T, C], are those
+            of all time steps of clips of this length.
 
     Returns:
         `GeneratorModule`
 
     Raises:
-        ValueError: a level is impossible, or the checkpoint does not fit.
+        ValueError: a level or the length is impossible, or the checkpoint does
+            not fit.
         OSError: the dataset of a run for prediction is not there.
     """
     check_levels(truncations)
@@ -55,8 +60,10 @@ def generator_module(
         )
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
         restored = CheckpointedGenerator(
-            run.bindings["generator"], len(run.class_names)
+            run.bindings["generator"], len(run.class_names), num_frames
         )
+        if num_frames is not None:
+            _check_length(restored.network, standing_batches)
         restored.restore(run.checkpoint)
         network = restored.network
         for weight in spectral_weights(network):
@@ -75,6 +82,24 @@ def generator_module(
             TruncationStatistics(truncations, sets),
             run.class_names,
             metadata(run, network, truncations, standing_batches),
+        )
+
+
+def _check_length(network, standing_batches):
+    """Raises ValueError if clips cannot have another length."""
+    if network.conditioning_frames:
+        raise ValueError(
+            "A model of frame prediction is made for the length of training; "
+            "it continues its own predictions to get further: "
+            "`sample --frames=VIDEO --num_frames=N`. Received: "
+            f"num_frames={network.num_frames}"
+        )
+    if not standing_batches:
+        raise ValueError(
+            "The checkpoint's moving statistics hold for the time steps of "
+            "training; clips of another length need standing statistics: "
+            "standing_batches of at least 1. Received: "
+            f"standing_batches=0, num_frames={network.num_frames}"
         )
 
 

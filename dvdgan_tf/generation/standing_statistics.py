@@ -16,8 +16,10 @@ from dvdgan_tf.generation.latents import LabelledLatents
 from dvdgan_tf.video.pixels import to_float
 
 # Examples of a replica that are inside of a segment of G at a time, where
-# standing statistics are taken of a training batch on fewer devices.
+# standing statistics are taken of a training batch on fewer devices; fewer of
+# clips that are longer than the paper's longest.
 _AT_ONCE = 16
+_LONGEST = 48
 
 
 class StandingStatistics:
@@ -62,8 +64,9 @@ class StandingStatistics:
         )
 
     def _accumulate_on(self, n, z, y, *frames):
+        parts = _parts_of(z.shape[0], self._network.generated_frames)
         self._network.accumulate_standing_statistics(
-            z, y, n, *frames, parts=_parts_of(z.shape[0])
+            z, y, n, *frames, parts=parts
         )
 
 
@@ -124,9 +127,10 @@ def present(generator: keras.Model) -> dict[str, np.ndarray]:
     }
 
 
-def _parts_of(examples):
-    """Fewest equal parts of at most `_AT_ONCE` examples each."""
+def _parts_of(examples, num_frames):
+    """Fewest equal parts of at most `_AT_ONCE` examples of that length each."""
     if examples is None:
         return 1
-    least = -(-examples // _AT_ONCE)
+    at_once = max(1, _AT_ONCE * _LONGEST // max(num_frames, _LONGEST))
+    least = -(-examples // at_once)
     return next(n for n in range(least, examples + 1) if examples % n == 0)

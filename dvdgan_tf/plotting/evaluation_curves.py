@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 INCEPTION_SCORE = "inception_score"
 FRECHET_DISTANCE = "frechet_distance"

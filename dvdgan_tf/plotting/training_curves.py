@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 
 def read(workdir: str) -> list[dict]:

@@ -3,7 +3,7 @@
 import os
 
 from dvdgan_tf import archives
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.sampling.model import Model
 
 
@@ -59,7 +59,13 @@ def _from_run(workdir, step, truncations):
     from dvdgan_tf.generation.from_run import generator_module
 
     with config.of_run(workdir, step) as run:
-        return Model(generator_module(run, truncations))
+        module = generator_module(run, truncations)
+
+    def remake(num_frames):
+        with config.of_run(workdir, run.step) as again:
+            return generator_module(again, truncations, num_frames=num_frames)
+
+    return Model(module, remake)
 
 
 def _from_folder(folder):

@@ -1,7 +1,7 @@
 """Samples from a module: labels, latents, batches."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ class Model:
 
     Args:
         module: `GeneratorModule`, or what was loaded of its SavedModel.
+        remake: function of a number of frames that makes the module for clips
+            of that length; None where that cannot be done.
 
     Attributes:
         facts: dict, what the module says of itself: resolution, num_frames,
@@ -36,7 +38,7 @@ class Model:
     # Small enough for a small machine; each clip costs the same in any batch.
     batch_size = 8
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, remake: Callable | None = None) -> None:
         try:
             facts = json.loads(module.metadata().numpy())
             self.class_names = json.loads(module.class_names().numpy())
@@ -48,6 +50,8 @@ class Model:
         # What older modules do not say.
         self.facts = {"fit": "crop", "frame_stride": 1, **facts}
         self._module = module
+        self._remake = remake
+        self._longer: dict[int, Any] = {}
 
     def sample(
         self,
@@ -55,6 +59,7 @@ class Model:
         count: int = 1,
         seed: int = 0,
         truncation: float | None = None,
+        num_frames: int | None = None,
     ) -> Videos:
         """Samples clips, of one class after the other.
 
@@ -64,15 +69,19 @@ class Model:
             seed: int, at least 0, of z.
             truncation: z is standard normal times this; the highest level
                 by default.
+            num_frames: length of the clips, T; that of training by default. A
+                run's generator makes longer clips too: its recurrence runs on,
+                and standing statistics of that many time steps are taken the
+                first time (docs/sampling.md).
 
         Returns:
             `Videos`, uint8 [count, T, H, W, 3].
 
         Raises:
-            ValueError: an argument is impossible, or the model continues
-                frames.
+            ValueError: an argument is impossible, the model continues frames,
+                or it is an exported module and makes shorter clips only.
         """
-        batches = self.batches(classes, count, seed, truncation)
+        batches = self.batches(classes, count, seed, truncation, num_frames)
         return videos(np.concatenate(list(batches)), self.facts["fps"])
 
     def batches(
@@ -81,9 +90,11 @@ class Model:
         count: int = 1,
         seed: int = 0,
         truncation: float | None = None,
+        num_frames: int | None = None,
     ) -> Iterator[np.ndarray]:
         """As `sample`, some clips at a time: yields uint8 [b, T, H, W, 3]."""
         self._check_synthesis()
+        module = self._of_length(num_frames)
         ids = class_ids(classes, self.class_names)
         truncation = self._truncation(truncation)
         _check_count(count, seed)
@@ -92,8 +103,8 @@ class Model:
             numbers = range(first, first + self.batch_size)
             z = latents.of_clips(seed, numbers, [self.facts["z_dim"]])
             y = self._one_hot([ids[n % len(ids)] for n in numbers])
-            result = self._call(z * truncation, y, truncation)
-            yield to_uint8(result)[: count - first]
+            result = self._call(z * truncation, y, truncation, module=module)
+            yield to_uint8(result[:, :num_frames])[: count - first]
 
     def interpolate(
         self,
@@ -216,7 +227,27 @@ class Model:
         result = np.concatenate(results)
         return to_uint8(result) if frames is None else result
 
-    def _call(self, z, y, truncation, *frames):
+    def _of_length(self, num_frames):
+        """The module that makes clips of at least so many frames."""
+        trained = self.facts["num_frames"]
+        if num_frames is None or 1 <= num_frames <= trained:
+            return self._module
+        if num_frames < 1:
+            raise ValueError(
+                f"num_frames must be at least 1. Received: {num_frames}"
+            )
+        if self._remake is None:
+            raise ValueError(
+                f"This exported module makes clips of up to {trained} frames. "
+                f"For clips of {num_frames}, sample the run that it is of "
+                f"(--workdir), or export it again with "
+                f"--num_frames={num_frames}."
+            )
+        if num_frames not in self._longer:
+            self._longer[num_frames] = self._remake(num_frames)
+        return self._longer[num_frames]
+
+    def _call(self, z, y, truncation, *frames, module=None):
         inputs = {
             "z": tf.constant(z, tf.float32),
             "y": tf.constant(y, tf.float32),
@@ -224,7 +255,7 @@ class Model:
         }
         if frames:
             inputs["frames"] = tf.constant(frames[0], tf.float32)
-        return self._module(inputs).numpy()
+        return (module or self._module)(inputs).numpy()
 
     def _one_hot(self, ids):
         return np.eye(self.facts["num_classes"], dtype=np.float32)[ids]

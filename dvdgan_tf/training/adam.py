@@ -12,7 +12,7 @@ class Adam(keras.optimizers.Adam):
     XLA a lowering.
 
     Args:
-        learning_rate: the learning rate, constant.
+        learning_rate: the learning rate, or a schedule of Keras.
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
         epsilon: small number that is added to the root of the second moment.
@@ -21,7 +21,7 @@ class Adam(keras.optimizers.Adam):
 
     def __init__(
         self,
-        learning_rate: float,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
         beta_1: float,
         beta_2: float,
         epsilon: float,

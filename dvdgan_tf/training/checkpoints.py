@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dvdgan_tf import files, named_variables, runs
+from dvdgan_tf import files, named_variables, run_folder
 from dvdgan_tf.regularization.regularizer import STATE_PREFIXES
 from dvdgan_tf.training.schedule import check_at_least_one
 
@@ -71,7 +71,7 @@ class Checkpoints:
         """
         path = self.latest()
         if step is not None:
-            _, path = runs.find_checkpoint(self.directory, step)
+            _, path = run_folder.find_checkpoint(self.directory, step)
         if path is None:
             return None
         named_variables.restore(
@@ -93,7 +93,9 @@ class Checkpoints:
         Raises:
             OSError: it cannot be written.
         """
-        path = os.path.join(self.directory, f"{runs.CHECKPOINT_NAME}-{step}")
+        path = os.path.join(
+            self.directory, f"{run_folder.CHECKPOINT_NAME}-{step}"
+        )
         try:
             os.makedirs(self.directory, exist_ok=True)
             # As `tf.train.CheckpointManager` does, whose checkpoints these
@@ -111,12 +113,12 @@ class Checkpoints:
 
     def latest(self) -> str | None:
         """Returns the path of the newest whole checkpoint, or None."""
-        newest = runs.newest_in(self.directory)
+        newest = run_folder.newest_in(self.directory)
         return newest and newest[1]
 
     def _rotate(self, healthy_step: int | None) -> None:
         """Deletes the checkpoints that are not kept, and lists the others."""
-        found = runs.checkpoints_in(self.directory)
+        found = run_folder.checkpoints_in(self.directory)
         kept = kept_steps(
             found, self.keep, self.keep_every, self.powers_of_two, healthy_step
         )
@@ -130,7 +132,7 @@ class Checkpoints:
             "".join(f"{line}\n" for line in lines),
         )
         for step in found.keys() - kept:
-            runs.delete_checkpoint(found[step])
+            run_folder.delete_checkpoint(found[step])
 
 
 def kept_steps(

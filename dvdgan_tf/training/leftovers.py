@@ -6,13 +6,13 @@ import re
 import shutil
 from collections.abc import Iterator
 
-from dvdgan_tf import files, runs
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf import files, run_folder
+from dvdgan_tf.run_folder import RunFolder
 
 # What a killed process leaves: TensorFlow's folder of a save, its unfinished
 # files, and those of `files.replacing` and of `lock`.
 _UNFINISHED = re.compile(
-    rf"{runs.CHECKPOINT_NAME}-\d+_temp|.*\.tempstate\d+|checkpoint\.tmp\w+"
+    rf"{run_folder.CHECKPOINT_NAME}-\d+_temp|.*\.tempstate\d+|checkpoint\.tmp\w+"
     r"|\.[0-9a-f]{32}-.*|run\.lock\.[0-9a-f]{32}"
 )
 _SAMPLES = re.compile(r"step_(\d+)_.*")
@@ -26,8 +26,8 @@ def check_new(folder: RunFolder) -> None:
             or samples, which a new run would mix with its own.
     """
     found = [
-        f"{os.path.basename(path)} ({runs.damage_of(path)})"
-        for path in runs.started_in(folder.checkpoints).values()
+        f"{os.path.basename(path)} ({run_folder.damage_of(path)})"
+        for path in run_folder.started_in(folder.checkpoints).values()
     ]
     if os.path.isfile(folder.metrics) and os.path.getsize(folder.metrics):
         found.append(os.path.basename(folder.metrics))
@@ -51,11 +51,11 @@ def remove_unfinished(folder: RunFolder) -> None:
         for name in _names(place):
             if _UNFINISHED.fullmatch(name):
                 _delete(os.path.join(place, name))
-    newest = runs.newest_in(folder.checkpoints)
-    for step, path in runs.started_in(folder.checkpoints).items():
+    newest = run_folder.newest_in(folder.checkpoints)
+    for step, path in run_folder.started_in(folder.checkpoints).items():
         # A deletion takes the index first; there is no way back from there.
         if newest and step < newest[0] and not os.path.exists(f"{path}.index"):
-            runs.delete_checkpoint(path)
+            run_folder.delete_checkpoint(path)
 
 
 def set_aside(folder: RunFolder, step: int) -> str | None:
@@ -67,7 +67,7 @@ def set_aside(folder: RunFolder, step: int) -> str | None:
     Returns:
         A sentence that says what was moved where, or None.
     """
-    started = runs.started_in(folder.checkpoints)
+    started = run_folder.started_in(folder.checkpoints)
     beyond = {n: path for n, path in started.items() if n > step}
     if not beyond:
         return None
@@ -77,10 +77,10 @@ def set_aside(folder: RunFolder, step: int) -> str | None:
     moved = []
     # The newest first: a kill between two leaves a folder without a gap.
     for path in reversed(beyond.values()):
-        damage = runs.damage_of(path)
+        damage = run_folder.damage_of(path)
         name = os.path.basename(path)
         moved.append(f"{name} (not whole: {damage})" if damage else name)
-        for file in runs.files_of(path):
+        for file in run_folder.files_of(path):
             os.rename(file, os.path.join(place, os.path.basename(file)))
     for name in _samples(folder, after=step):
         target = os.path.join(place, os.path.basename(folder.samples), name)

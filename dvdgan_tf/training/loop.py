@@ -6,7 +6,7 @@ from typing import Any
 import gin
 import tensorflow as tf
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training import replaced_clips
 from dvdgan_tf.training.checkpoints import Checkpoints
 from dvdgan_tf.training.feed import Feed

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dvdgan_tf import files
 from dvdgan_tf.plain_text import fenced
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training import leftovers, starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.lock import FolderLock

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dvdgan_tf import files
 from dvdgan_tf.layers.spectral_norm import SpectralWeight, spectral_weights
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 
 
 class Summaries:

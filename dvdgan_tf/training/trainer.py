@@ -11,10 +11,13 @@ from dvdgan_tf.regularization.regularizer import Regularizer
 from dvdgan_tf.training import construction, state
 from dvdgan_tf.training.adam import Adam
 from dvdgan_tf.training.averaged_generator import AveragedGenerator
+from dvdgan_tf.training.decay import DecayedRate
 from dvdgan_tf.training.losses import Hinge, Losses
 from dvdgan_tf.training.randomness import Randomness
 from dvdgan_tf.training.updates import G_METRICS, Updates
 
+# What a step reports of falling learning rates: those that it had.
+_RATE_METRICS = ("learning_rate/g", "learning_rate/d")
 # What a step reports of `AdaptiveStrength`: the probabilities after it.
 _STRENGTH_METRICS = ("augment/p_spatial", "augment/p_temporal")
 
@@ -43,8 +46,10 @@ class Trainer:
         temporal_discriminator: class or factory of D_T, called likewise.
         batch_size: examples per update over all replicas.
         d_steps: updates of D per update of G.
-        learning_rate_g: G's learning rate, constant.
-        learning_rate_d: D's learning rate, constant.
+        learning_rate_g: G's learning rate.
+        learning_rate_d: D's learning rate.
+        learning_rate_decay: class of a function of the step by which both are
+            multiplied, such as `LinearDecay`; None: they are constant.
         beta_1: decay of Adam's first moment, for G and for D.
         beta_2: decay of Adam's second moment.
         adam_epsilon: what Adam adds to the root of the second moment.
@@ -88,6 +93,7 @@ class Trainer:
         d_steps: int = 2,
         learning_rate_g: float = 1e-4,
         learning_rate_d: float = 5e-4,
+        learning_rate_decay: Callable[[], Callable] | None = None,
         beta_1: float = 0.0,
         beta_2: float = 0.999,
         adam_epsilon: float = 1e-8,
@@ -134,6 +140,11 @@ class Trainer:
             seed, batch_size, self.generator, self.discriminator.extra_draws
         )
         adam = dict(beta_1=beta_1, beta_2=beta_2, epsilon=adam_epsilon)
+        self._full_rates = (learning_rate_g, learning_rate_d)
+        self._decay = learning_rate_decay and learning_rate_decay()
+        if self._decay:
+            learning_rate_g = DecayedRate(learning_rate_g, self._decay, 1)
+            learning_rate_d = DecayedRate(learning_rate_d, self._decay, d_steps)
         self.optimizer_g = Adam(learning_rate_g, name="optimizer_g", **adam)
         self.optimizer_d = Adam(learning_rate_d, name="optimizer_d", **adam)
         self.optimizer_g.build(self.generator.trainable_variables)
@@ -196,7 +207,8 @@ class Trainer:
         """Names of what a step returns, in order."""
         adaptive = self.discriminator.adaptive
         strength = _STRENGTH_METRICS if adaptive else ()
-        return (*self.updates.d_metrics, *G_METRICS, *strength)
+        rates = _RATE_METRICS if self._decay else ()
+        return (*self.updates.d_metrics, *G_METRICS, *strength, *rates)
 
     def variables(self) -> dict[str, tf.Variable | keras.Variable]:
         """Returns all state of the run, {unique name: variable}.
@@ -261,6 +273,8 @@ class Trainer:
         adaptive = self.discriminator.adaptive
         if adaptive:
             metrics.append(tf.convert_to_tensor(adaptive.probability))
+        if self._decay:
+            metrics.append(tf.constant(self._full_rates) * self._decay(step))
         return tf.concat(metrics, 0)
 
     # AutoGraph cannot transform a method without statements.

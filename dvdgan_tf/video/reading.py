@@ -9,6 +9,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from dvdgan_tf.video import time_stamps
+from dvdgan_tf.video.deinterlacing import deinterlaced
 from dvdgan_tf.video.opening import ERRORS, opened
 
 # What (height, width) frames are resized to, from those of the first.
@@ -22,6 +23,10 @@ _BILINEAR = (
     | Interpolation.FULL_CHR_H_INP
     | Interpolation.ACCURATE_RND
 )
+
+
+# How often one side of a pixel may be the other.
+_MOST_OBLONG = 4
 
 
 class TimedFrame(NamedTuple):
@@ -44,9 +49,10 @@ def read_frames(
 ) -> Iterator[np.ndarray]:
     """Decodes the first video stream of a file, frame by frame.
 
-    Cover art is not a video stream. Frames are turned as the file asks its
-    players to turn them, in steps of 90 degrees. Headers are not believed:
-    the frames are those that decode. Some files that were cut off end early
+    Cover art is not a video stream. Frames are shown as the file asks its
+    players to show them: turned in steps of 90 degrees, wider or higher where
+    pixels are not square, and deinterlaced. Headers are not believed: the
+    frames are those that decode. Some files that were cut off end early
     without an error, others raise after the frames that were readable; the
     caller decides what those are worth. Damaged frames at the beginning, as
     in recordings, are left out.
@@ -54,8 +60,8 @@ def read_frames(
     Args:
         path: path of a file that PyAV decodes.
         size: target (height, width) in pixels, or a function from the first
-            frame's (height, width), after turning, to the target; None keeps
-            the first frame's.
+            frame's (height, width), with square pixels and after turning, to
+            the target; None keeps the first frame's.
         fps: frames per second to resample to by time stamps, by repeating
             and leaving out frames; None keeps every frame that decodes.
 
@@ -81,7 +87,8 @@ def read_timed_frames(
     With `fps`, frame k is the last whose time is at most k / fps after the
     first one's. Where time stamps are missing or repeated, time goes on by
     the stream's average rate; where they jump back it goes on from there,
-    and where they jump ahead the frame before lasts one second.
+    and where they jump ahead by hours the frame before lasts one second. The
+    last frame lasts as long as the file says, or as others on average.
 
     Args:
         path: path of the file, as `read_frames` takes it.
@@ -103,11 +110,15 @@ def read_timed_frames(
     with opened(path) as (container, stream):
         nominal = time_stamps.claimed_fps(stream)
         frames = _readable(container, stream, damage)
-        frames = time_stamps.timed(frames, stream.time_base, 1 / nominal)
+        longest = time_stamps.longest_s(container)
+        frames = time_stamps.timed(
+            frames, stream.time_base, 1 / nominal, longest
+        )
+        frames = deinterlaced(frames)
         if fps is not None:
-            frames = time_stamps.resampled(frames, fps, 1 / nominal)
+            frames = time_stamps.resampled(frames, fps, 1 / nominal, longest)
             nominal = float(fps)
-        for pixels, time in _resized(frames, size):
+        for pixels, time in _resized(frames, size, _pixel_shape(stream)):
             yield TimedFrame(pixels, time, nominal)
         if damage:
             raise damage[0]
@@ -155,14 +166,29 @@ def _readable(container, stream, damage):
             return
 
 
-def _resized(frames, size):
+def _pixel_shape(stream):
+    """By what to multiply height and width, so that pixels become square."""
+    ratio = stream.sample_aspect_ratio
+    # Real ones are from 0.6 to 2.7; others are mistakes.
+    if not ratio or not 1 / _MOST_OBLONG <= ratio <= _MOST_OBLONG:
+        return 1, 1
+    # Never fewer pixels than are stored.
+    return max(1, 1 / ratio), max(1, ratio)
+
+
+def _resized(frames, size, pixel_shape):
     reformatter = VideoReformatter()
     target = source = None
     for frame, time in frames:
         if frame is not source:
             turns = round(frame.rotation / 90) % 4  # counterclockwise
             if target is None:
-                shape = (frame.height, frame.width)[:: -1 if turns % 2 else 1]
+                sides = (frame.height, frame.width)
+                sides = [
+                    round(side * factor)
+                    for side, factor in zip(sides, pixel_shape, strict=True)
+                ]
+                shape = tuple(sides[:: -1 if turns % 2 else 1])
                 target = size(*shape) if callable(size) else size or shape
             # Turned after resizing, when the frame is small.
             height, width = target[:: -1 if turns % 2 else 1]

@@ -11,7 +11,7 @@ from dvdgan_tf.evaluation.evaluator import Evaluator
 from dvdgan_tf.evaluation.protocol import Protocol
 from dvdgan_tf.evaluation.results import Results
 from dvdgan_tf.named_variables import checkpoint_of
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from tests.evaluation.tiny import MeanColors, Source, make_generator
 
 

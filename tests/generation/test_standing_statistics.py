@@ -50,10 +50,10 @@ def spy_on(layer, seen, monkeypatch):
 
 def test_parts_divide_the_batch(monkeypatch):
     monkeypatch.setattr(standing_statistics, "_AT_ONCE", 16)
-    assert [standing_statistics._parts_of(n) for n in (1, 16, 17, 24, 512)] == [
-        1,
-        1,
-        17,
-        2,
-        32,
-    ]
+    parts = standing_statistics._parts_of
+    batches = (1, 16, 17, 24, 512)
+    assert [parts(n, 48) for n in batches] == [1, 1, 17, 2, 32]
+    assert [parts(n, 12) for n in batches] == [1, 1, 17, 2, 32]
+    # 16 clips of 48 frames are 4 of 192.
+    assert [parts(n, 192) for n in batches] == [1, 4, 17, 6, 128]
+    assert parts(3, 10_000) == 3

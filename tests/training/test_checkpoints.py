@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.runs import checkpoints_in
+from dvdgan_tf.run_folder import checkpoints_in
 from dvdgan_tf.training.checkpoints import (
     Checkpoints,
     kept_steps,

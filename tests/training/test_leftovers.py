@@ -7,7 +7,7 @@ import types
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training import leftovers
 from dvdgan_tf.training.checkpoints import Checkpoints
 

@@ -15,7 +15,7 @@ from training import tiny
 
 from dvdgan_tf.config import one_line
 from dvdgan_tf.data import pipeline
-from dvdgan_tf.runs import checkpoints_in
+from dvdgan_tf.run_folder import checkpoints_in
 from dvdgan_tf.training.checkpoints import Checkpoints
 from dvdgan_tf.training.lock import FolderLock
 from dvdgan_tf.training.run import Run

@@ -15,7 +15,7 @@ import gin
 from absl import app, flags, logging
 
 from dvdgan_tf import config
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints
 from tools.jax.run_setup import fail, make_trainer
 from tools.jax.stablehlo_export import (

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from tools.jax.npz_file import read_npz
 

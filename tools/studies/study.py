@@ -22,7 +22,7 @@ import signal
 import subprocess
 import sys
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from tools.studies import study_process
 from tools.studies.study_table import table
 
