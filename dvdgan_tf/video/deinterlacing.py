@@ -3,6 +3,7 @@
 import collections
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.filter import Graph
@@ -55,7 +56,7 @@ def deinterlaced(
 class _Deinterlacer:
     """A filter graph for frames of one shape, (width, height, format)."""
 
-    def __init__(self, shape: tuple[int, int, str]) -> None:
+    def __init__(self, shape: tuple[int, int, Any]) -> None:
         self.shape = shape
         width, height, pixels = shape
         self._graph = Graph()
