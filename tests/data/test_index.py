@@ -11,6 +11,7 @@ from data import stored
 
 from dvdgan_tf import config
 from dvdgan_tf.data import index, records, split_records
+from dvdgan_tf.data import scan as scan_module
 from dvdgan_tf.data.scan import scan
 
 
@@ -213,3 +214,23 @@ def test_an_attempt_that_fails_for_ever_ends(tmp_path):
         )
 
     assert attempt().numpy() == b"otherwise"
+
+
+@pytest.mark.parametrize("length", [2**40, 2**62, 2**64 - 1])
+def test_a_forged_length_ends_the_scan_of_a_shard(made, length):
+    folder, builder = made
+    shard = sorted(folder.glob("*.tfrecord*"))[0]
+    offset = int(scanned(builder).offset[1])
+    data = bytearray(shard.read_bytes())
+    data[offset - 12 : offset] = stored.record_header(length)
+    shard.write_bytes(data)
+    found = scanned(builder)
+    assert found.shard.tolist() == [0, 1, 1]
+
+
+def test_zeros_are_not_records_without_end(made):
+    shard = sorted(made[0].glob("*.tfrecord*"))[0]
+    with open(shard, "r+b") as file:
+        file.truncate(0)
+        file.truncate(2**40)  # a file with a hole
+    assert len(scan_module.places(str(shard), 2)) < 2000
