@@ -1,7 +1,9 @@
 """Where the records of a split are."""
 
 import dataclasses
+import io
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -184,7 +186,29 @@ def test_an_index_of_other_files(made, tmp_path, field, to, words):
     assert str(path) in sentence(error)
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut", "less", "pickle"])
+def forged(arrays, shape):
+    """A .npz with one header that asks for more than there is."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, (1, 0))
+            data = member.getvalue()
+            if name == "offset":
+                old = f"'shape': ({len(array)},)"
+                new = f"'shape': {shape}"
+                space = " " * (len(new) - len(old))
+                data = data.replace(
+                    (old + ", }" + space).encode(), (new + ", }").encode()
+                )
+            archive.writestr(f"{name}.npy", data)
+    return stream.getvalue()
+
+
+DAMAGES = ["empty", "text", "cut", "less", "pickle", "huge", "bomb", "scalar"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_index(made, tmp_path, damage):
     folder, builder = made
     right = load_or_scan(builder, tmp_path)
@@ -195,6 +219,12 @@ def test_a_damaged_index(made, tmp_path, damage):
         np.savez(path, shard=right.shard)
     elif damage == "pickle":
         np.savez(path, **(arrays | {"label": np.array([None] * 4)}))
+    elif damage == "bomb":
+        np.savez_compressed(path, **(arrays | {"label": np.zeros(2**24)}))
+    elif damage == "scalar":
+        np.savez(path, **(arrays | {"shard": np.int32(0)}))
+    elif damage == "huge":
+        path.write_bytes(forged(arrays, (2**40,)))
     else:
         contents = {"empty": b"", "text": b"no zip", "cut": data[:400]}
         path.write_bytes(contents[damage])
