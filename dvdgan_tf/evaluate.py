@@ -17,6 +17,7 @@ from absl import flags
 
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import fail, sentences
+from dvdgan_tf.evaluation import clip_files
 from dvdgan_tf.quiet import import_tensorflow
 from dvdgan_tf.run_folder import RunFolder
 
@@ -32,7 +33,8 @@ command_line.define_strategy(FLAGS)
 command_line.define_path(
     "clips",
     None,
-    "A folder, .npy or .npz of clips to measure instead of checkpoints.",
+    "Clips to measure instead of checkpoints: a folder, what `sample` has "
+    "written included, or a .npy or .npz file.",
     FLAGS,
 )
 flags.DEFINE_enum(
@@ -80,6 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
     with sentences("finished results are kept"):
         if not (FLAGS.clips or FLAGS.watch):
             RunFolder(FLAGS.workdir).check_is_run()
+        if FLAGS.clips:
+            clip_files.check(FLAGS.clips)
         import_tensorflow()
         run(FLAGS.workdir)
 

@@ -68,8 +68,11 @@ def run(capsys, tmp_path):
         ([FVD], "is no folder of a run"),
         ([FVD, "--strategy=multi_worker"], "runs on one host"),
         ([FVD, "--chekpoints=all"], "chekpoints"),
+        # Before I3D is looked for.
+        ([FVD, "--clips=/nowhere"], "There are no clips at '/nowhere'"),
+        ([FVD, f"--clips={GIN}"], "There is no clip in"),
         # The configuration of a dataset is missing.
-        ([FVD, "--clips=/nowhere"], "DATASET"),
+        ([FVD, f"--clips={ROOT / 'tests'}"], "DATASET"),
     ],
 )
 def test_mistakes_are_one_sentence(run, args, words):
@@ -84,17 +87,17 @@ def test_a_network_that_cannot_be_had_is_one_sentence(run, tmp_path):
         FVD,
         "--gin_param=NUM_FRAMES=9",
         f"--gin_param=I3D_HANDLE='{tmp_path / 'nowhere'}'",
-        f"--clips={tmp_path}",
+        f"--clips={__file__}",
     )
     assert code == 2
     assert "dvdgan_tf.install_i3d" in sentence and "handle" in sentence
 
 
-def test_a_protocol_of_more_frames_than_there_are(run, tmp_path):
+def test_a_protocol_of_more_frames_than_there_are(run):
     code, sentence = run(
         f"--gin_file={GIN / 'demo.gin'}",
         f"--gin_file={GIN / 'fvd2048_16f.gin'}",
-        f"--clips={tmp_path}",
+        f"--clips={__file__}",
     )
     assert code == 2
     assert "measures 16 frames, and NUM_FRAMES is 8" in sentence

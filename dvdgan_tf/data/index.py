@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from dvdgan_tf import files
+from dvdgan_tf.arrays import read_npz
 from dvdgan_tf.data import records
 
 DTYPES = {
@@ -79,17 +79,13 @@ class Index:
         """
         try:
             with tf.io.gfile.GFile(path, "rb") as file:
-                data = io.BytesIO(file.read())
-            with np.load(data, allow_pickle=False) as arrays:
-                index = cls(**{name: arrays[name] for name in DTYPES})
+                # It is not compressed.
+                most = file.size()
+                data = io.BytesIO(file.read(most))
+            arrays = read_npz(data, most, list(DTYPES))
+            index = cls(**{name: arrays[name] for name in DTYPES})
             wrong = index._wrong(split)
-        except (
-            *FILE_ERRORS,
-            EOFError,
-            KeyError,
-            ValueError,
-            zipfile.BadZipFile,
-        ) as error:
+        except (*FILE_ERRORS, KeyError, ValueError) as error:
             wrong = f"it cannot be read: {' '.join(str(error).split())}"
         if wrong:
             raise misfit(path, wrong)
@@ -111,7 +107,7 @@ class Index:
         """Says what does not fit the split's metadata; None if all does."""
         for name, dtype in DTYPES.items():
             array = getattr(self, name)
-            if array.dtype != dtype or array.shape != (len(self.shard),):
+            if array.dtype != dtype or array.shape != (self.shard.size,):
                 return f"{name!r} is {array.dtype} {list(array.shape)}"
         shards = len(split.shard_lengths)
         if np.any((self.shard < 0) | (self.shard >= shards)):

@@ -1,8 +1,11 @@
 """One record of a TFRecord file, read where it is."""
 
+import os
+import struct
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 # Around each record's payload: its length and that number's checksum before,
@@ -12,9 +15,11 @@ FOOTER_BYTES = 4
 
 
 def read(path: str | tf.Tensor, offset: int | tf.Tensor) -> tf.Tensor:
-    """Reads the payload of one record; TensorFlow ops only.
+    """Reads the payload of one record, in the input pipeline.
 
-    Nothing but the record is read, and its checksums are verified.
+    Nothing but the record is read, and its checksums are verified. Its length
+    is believed only if the file is that long: TensorFlow ends the process
+    where there is no memory for a length of 2^40.
 
     Args:
         path: string scalar, a TFRecord file.
@@ -26,6 +31,11 @@ def read(path: str | tf.Tensor, offset: int | tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.OpError: there is no such file, or no whole record there.
     """
+    whole = tf.numpy_function(_is_whole, [path, offset], tf.bool)
+    with tf.control_dependencies(
+        [tf.debugging.Assert(whole, ["no whole record at", offset, path])]
+    ):
+        path = tf.identity(path)
     # The public TFRecordDataset has no offset, and FixedLengthRecordDataset
     # reads all that is before it.
     record = tf.raw_ops.TFRecordDatasetV2(
@@ -37,6 +47,32 @@ def read(path: str | tf.Tensor, offset: int | tf.Tensor) -> tf.Tensor:
     spec = tf.TensorSpec([], tf.string)
     dataset = tf.data.experimental.from_variant(record, spec)
     return dataset.take(1).get_single_element()
+
+
+def _is_whole(path, offset):
+    """Whether a file is as long as the header of a record says."""
+    # Outside of a pipeline it is an array of text.
+    path = os.fsencode(np.asarray(path).item())
+    try:
+        header, size = _header(path, int(offset) - HEADER_BYTES)
+    except (OSError, ValueError, tf.errors.OpError):
+        return np.False_
+    if len(header) < HEADER_BYTES:
+        return np.False_
+    (length,) = struct.unpack("<Q4x", header)
+    return np.bool_(int(offset) + length + FOOTER_BYTES <= size)
+
+
+def _header(path, start):
+    """Reads a record's header, and the bytes of the whole file."""
+    if b"://" in path:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            file.seek(start)
+            return file.read(HEADER_BYTES), file.size()
+    # TensorFlow's reader has a buffer, which would be filled each time.
+    with open(path, "rb", 0) as file:
+        file.seek(start)
+        return file.read(HEADER_BYTES), os.fstat(file.fileno()).st_size
 
 
 def exists(path: tf.Tensor) -> tf.Tensor:

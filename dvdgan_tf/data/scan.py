@@ -14,6 +14,9 @@ from dvdgan_tf.data import records
 from dvdgan_tf.data.index import DTYPES, Index
 from dvdgan_tf.progress_bar import progress_bar
 
+# Records beyond twice the expected ones, after which a shard is none.
+_TOO_MANY = 1000
+
 
 def scan(
     split: tfds.core.SplitInfo, video_key: str, label_key: str | None
@@ -38,7 +41,7 @@ def scan(
         total=total, desc="index", unit="B", unit_scale=True
     ) as bar:
         for shard, path in enumerate(paths):
-            found = places(path)
+            found = places(path, split.shard_lengths[shard])
             facts = _facts(path, found, video_key, label_key)
             for (offset, length), (label, frames) in zip(
                 found, facts, strict=True
@@ -54,14 +57,17 @@ def scan(
     )
 
 
-def places(path: str) -> list[tuple[int, int]]:
+def places(path: str, expected: int) -> list[tuple[int, int]]:
     """Walks the framing of a shard as far as it goes.
 
     Args:
         path: path that the shard should have.
+        expected: number of records that it should have.
 
     Returns:
-        Byte offset and length of each payload; none if there is no file.
+        Byte offset and length of each payload; none if there is no file. No
+        more than some that are too many: bytes that are no records, such as
+        zeros, look like very many.
 
     Raises:
         OSError: the shard is there and cannot be opened.
@@ -70,7 +76,7 @@ def places(path: str) -> list[tuple[int, int]]:
     if end <= 0:
         return found
     with tf.io.gfile.GFile(path, "rb") as file:
-        while position < end:
+        while position < end and len(found) < 2 * expected + _TOO_MANY:
             file.seek(position)
             header = _read(file, path)
             offset = position + records.HEADER_BYTES

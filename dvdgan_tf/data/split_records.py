@@ -82,7 +82,7 @@ def _compare(index, info, path):
         there = size(file)
         if there == ends[entries].max(initial=0):
             continue
-        found = places(file)
+        found = places(file, len(entries))
         wanted = zip(index.offset[entries], index.length[entries], strict=True)
         known = {*found}
         present = np.array([place in known for place in wanted], bool)

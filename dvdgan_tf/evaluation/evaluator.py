@@ -7,6 +7,7 @@ from typing import Any
 import gin
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from dvdgan_tf.evaluation import references
 from dvdgan_tf.evaluation.activations import Activations, make_step, measure
@@ -253,21 +254,35 @@ class Evaluator:
             self.protocol.num_clips,
             self.source.class_names,
         )
-        size = self.source.resolution
-        if clips.size != (size, size):
-            raise ValueError(
-                f"The clips in {path!r} are of {clips.size[0]}x"
-                f"{clips.size[1]} pixels and the real ones of {size}x{size}; "
-                "set RESOLUTION, so that both are resized alike."
-            )
+        self._check_size(clips.size, path)
         facts = {
             "checkpoint": path,
+            "clip_size": list(clips.size),
             "step": None,
             "truncation": 1.0,
             "skipped": clips.skipped,
         }
         fake = self._measure(clips, path)
         return self._rows(self.reference(), [fake], facts)
+
+    def _check_size(self, size, path):
+        """Refuses square clips of another size, and warns of oblong ones."""
+        real = self.source.resolution
+        sizes = (
+            f"The clips in {path!r} are of {size[0]}x{size[1]} pixels and the "
+            f"real ones of {real}x{real}"
+        )
+        if size[0] == size[1] != real:
+            raise ValueError(
+                f"{sizes}; set RESOLUTION, so that both are resized alike."
+            )
+        if size[0] != size[1]:
+            logging.warning(
+                "%s: the network squashes them to a square. Real clips that "
+                'are squashed, too (TfdsVideos.fit = "squash"), are more alike '
+                "than cropped ones.",
+                sizes,
+            )
 
     def _step(self, clips):
         return make_step(

@@ -2,41 +2,37 @@
 
 import contextlib
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from dvdgan_tf.evaluation import clip_files
+from dvdgan_tf.evaluation.clip_files import ARRAYS
 from dvdgan_tf.video.first_frames import FirstFrames
 from dvdgan_tf.video.pixels import to_uint8
-from dvdgan_tf.video.stills import PICTURES
-
-_ARRAYS = (".npy", ".npz")
-
-# Files that lie beside clips and are none.
-_OTHERS = (".json", ".txt", ".csv")
 
 
 class FolderClips:
-    """The clips in a folder, or in one array; see `clips` for what it is.
+    """The clips in a folder, or in one file, in the form of `measured_clips`.
 
-    A folder holds video files, folders of numbered PNG or JPEG frames, or
-    both, at any depth. They are taken in an order drawn by their paths, so
-    that the first of them are of all classes. Anyone may have made them: they
-    are decoded in a process of its own (`video.first_frames`). Video files
-    are lossy, which moves every metric.
+    A folder holds, at any depth, video files, folders of numbered PNG or JPEG
+    frames, files `.npy` or `.npz` of one clip [T, H, W, 3], and all that
+    `sample` writes: of a clip in several formats the most exact is taken, and
+    its grids are left out. Clips are taken in an order drawn by their paths,
+    so that the first of them are of all classes. Anyone may have made them:
+    they are decoded in a process of its own (`video.first_frames`). Most video
+    files are lossy, which moves every metric.
 
-    An array is a file `.npy`, or `.npz` with one array in it, [N, T, H, W, 3],
-    uint8 or float in [-1, 1].
+    A file is a video, or an array: `.npy`, or `.npz` with one array in it,
+    [N, T, H, W, 3], uint8 or float in [-1, 1].
 
-    Clips are labelled by the name of the folder that they are in where that
-    is a class, else 0.
+    A clip's class is the name of the folder that it is in, or what `sample`
+    has written into its name or its `.npz`; 0 where that is no class.
 
     Args:
-        path: the folder, or the file of the array.
+        path: the folder, or the file.
         num_frames: number of frames taken of each clip, from its first.
         num_clips: number of clips taken at most; if there are fewer, a
             warning says so.
@@ -63,8 +59,7 @@ class FolderClips:
         num_clips: int,
         class_names: Sequence[str],
     ) -> None:
-        if not os.path.exists(path):
-            raise FileNotFoundError(f"There are no clips at {path!r}.")
+        clip_files.check(path)
         self.num_frames = num_frames
         self.skipped: dict[str, str] = {}
         self._array = _array(path, num_frames) if path_is_array(path) else None
@@ -76,7 +71,8 @@ class FolderClips:
         else:
             self._items, shape = self._usable(path, num_clips)
             self._labels = np.array(
-                [_label(item, class_names) for item in self._items], np.int32
+                [clip_files.label(item, class_names) for item in self._items],
+                np.int32,
             )
         self.num_clips = len(self._items)
         if not self._items:
@@ -121,15 +117,19 @@ class FolderClips:
     def _usable(self, path, num_clips):
         """The files and folders that hold a clip, and [H, W, 3] of all."""
         usable, first = [], None
+        found, self.skipped = clip_files.items(path)
         with self._reader() as read:
-            for item in _shuffled(_items(path)):
+            for item in _shuffled(found):
                 if len(usable) == num_clips:
                     break
                 try:
                     shape = read(item).shape[1:]
                 except (OSError, ValueError) as error:
                     reason = getattr(error, "reason", None) or str(error)
-                    self.skipped[os.path.relpath(item, path)] = reason
+                    name = os.path.relpath(item, path)
+                    if name == ".":  # The path itself.
+                        name = os.path.basename(item)
+                    self.skipped[name] = reason
                     continue
                 first = first or shape
                 if shape != first:
@@ -150,7 +150,10 @@ class FolderClips:
         with FirstFrames(self.num_frames) as decoder:
 
             def read(item):
-                clip = decoder.read(item)
+                if path_is_array(item):
+                    clip = clip_files.read_array(item, self.num_frames)
+                else:
+                    clip = decoder.read(item)
                 if len(clip) < self.num_frames:
                     count = len(clip)
                     raise ValueError(
@@ -167,28 +170,21 @@ class FolderClips:
 
 def path_is_array(path: str) -> bool:
     """Whether a path is that of an array."""
-    return os.path.isfile(path) and path.endswith(_ARRAYS)
+    return os.path.isfile(path) and path.endswith(ARRAYS)
 
 
 def _array(path, num_frames):
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if path.endswith(".npz"):
-            with array as arrays:
-                (name,) = arrays.files
-                array = arrays[name]
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+        array = clip_files.open_array(path)
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path!r} cannot be read as one array of clips: {error}"
         ) from error
+    if array.ndim == 4 and path.endswith(".npz"):  # A clip of `sample`.
+        array = array[None]
     good = array.dtype == np.uint8 or np.issubdtype(array.dtype, np.floating)
-    if array.ndim != 5 or array.shape[-1] != 3 or not good:
+    good = good and array.ndim == 5 and 0 not in array.shape[1:]
+    if not good or array.shape[-1] != 3:
         raise ValueError(
             f"{path!r} must hold uint8 or float [N, T, H, W, 3]. Received: "
             f"{array.dtype} {list(array.shape)}."
@@ -198,6 +194,8 @@ def _array(path, num_frames):
             f"The clips in {path!r} have {array.shape[1]} frames; the protocol "
             f"takes {num_frames}."
         )
+    if len(array):
+        clip_files.check_size(array[0], repr(path))
     return array
 
 
@@ -206,37 +204,10 @@ def _check_range(array, items, path):
     if array.dtype == np.uint8 or not items:
         return
     extremes = np.array([(array[i].min(), array[i].max()) for i in items])
-    low, high = extremes[:, 0].min(), extremes[:, 1].max()
-    # Written so that NaN is refused, too. The range [0, 1] is refused as well.
-    if not (-1.01 <= low < 0.0 and high <= 1.01):
-        raise ValueError(
-            f"Float clips must be in [-1, 1]. Received: {path!r} with values "
-            f"from {low:g} to {high:g}."
-        )
+    clip_files.check_range(extremes[:, 0].min(), extremes[:, 1].max(), path)
 
 
 def _shuffled(items):
     items = list(items)
     order = np.random.default_rng(0).permutation(len(items))
     return [items[i] for i in order]
-
-
-def _items(path):
-    """Video files and folders of frames, in order of their paths."""
-    found = []
-    for folder, folders, names in os.walk(path):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        names = [name for name in names if not name.startswith(".")]
-        if any(name.lower().endswith(PICTURES) for name in names):
-            found.append(folder)
-        found += [
-            os.path.join(folder, name)
-            for name in names
-            if not name.lower().endswith(PICTURES + _OTHERS)
-        ]
-    return sorted(found)
-
-
-def _label(item, class_names):
-    folder = os.path.basename(os.path.dirname(item))
-    return class_names.index(folder) if folder in class_names else 0

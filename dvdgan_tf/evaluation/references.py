@@ -4,13 +4,13 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf import files
+from dvdgan_tf.arrays import read_npz
 from dvdgan_tf.evaluation.activations import Activations
 
 
@@ -53,17 +53,10 @@ def load_or_compute(
 def _load(path, outputs):
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
-            data = io.BytesIO(file.read())
-        with np.load(data, allow_pickle=False) as arrays:
-            return Activations.from_dict(arrays, outputs)
-    except (
-        OSError,
-        EOFError,
-        KeyError,
-        ValueError,
-        tf.errors.OpError,
-        zipfile.BadZipFile,
-    ) as error:
+            most = file.size()  # It is not compressed.
+            data = io.BytesIO(file.read(most))
+        return Activations.from_dict(read_npz(data, most), outputs)
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         raise ValueError(
             f"The reference statistics {path!r} cannot be read "
             f"({' '.join(str(error).split())}); delete the file, and it is "

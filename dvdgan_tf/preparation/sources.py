@@ -6,8 +6,9 @@ import os
 import posixpath
 from typing import Any
 
-from dvdgan_tf.preparation.folders import files, not_a_video
+from dvdgan_tf.preparation.folders import not_a_video
 from dvdgan_tf.video import stills
+from dvdgan_tf.video.clip_folders import files
 
 # The largest official list, of frames, has some 80 MB.
 _MAX_LIST_BYTES = 128 << 20

@@ -87,7 +87,8 @@ class ClipWriter:
         elif name == "webp":
             writing.write_webp(f"{stem}.webp", video, self._fps)
         elif name == "png":
-            writing.write_png(f"{stem}.png", pictures.strip(video))
+            strip = pictures.strip(video)
+            writing.write_png(f"{stem}.png", strip, len(video))
         elif name == "npz":
             np.savez_compressed(f"{stem}.npz", video=video, label=label)
         else:

@@ -1,4 +1,8 @@
-"""Frames of clips that are stored as pictures or as an array, not as video."""
+"""Frames of clips that are stored as pictures or as an array, not as video.
+
+FFmpeg reads videos; it takes a strip of frames for a picture, and has no
+decoder for animated WebP.
+"""
 
 import os
 import re
@@ -19,6 +23,13 @@ from dvdgan_tf.video.reading import TimedFrame
 PICTURES = (".jpg", ".jpeg", ".png")
 _FORMATS = ("JPEG", "PNG")
 
+# In a PNG file, how many frames it has from left to right.
+STRIP_FRAMES = "strip_frames"
+
+# Of an animated WebP a frame lasts so many times as long as the shortest one,
+# at most.
+_MOST_REPEATS = 600
+
 # Pictures have no times: without a rate this is what video files without one
 # get, too.
 _DEFAULT_FPS = 25.0
@@ -28,10 +39,28 @@ def is_stills(path: str, part: int | None) -> bool:
     """Whether a clip is read by this module and not as a video file.
 
     Args:
-        path: folder of pictures, array file or video file.
+        path: folder of pictures, strip, animated WebP, array or video file.
         part: number of the clip in an array; None for all else.
     """
-    return part is not None or os.path.isdir(path)
+    return part is not None or os.path.isdir(path) or bool(_kind(path))
+
+
+def _kind(path):
+    """Whether a file is a "strip" or "webp"; None if it is neither."""
+    try:
+        if not os.path.isfile(path):  # A named pipe would wait for its writer.
+            return None
+        with open(path, "rb") as file:
+            head = file.read(12)
+        if head[:4] + head[8:] == b"RIFFWEBP":
+            return "webp"
+        if head.startswith(b"\x89PNG"):
+            with Image.open(path, formats=["PNG"]) as image:
+                return "strip" if STRIP_FRAMES in image.info else None
+    except Exception:
+        # Opening it again, as a video, says what is wrong.
+        return None
+    return None
 
 
 def read_timed_frames(
@@ -46,9 +75,11 @@ def read_timed_frames(
 
     Args:
         path: folder whose .jpg and .png files are the frames, in the natural
-            order of their names (2 before 10); or a .npy file of uint8
-            [frames, clips, height, width].
-        part: number of the clip in the array; None for a folder.
+            order of their names (2 before 10); a PNG file of frames from left
+            to right that says how many (`writing.write_png`); an animated
+            WebP, whose frames are repeated for as long as they last; or a
+            .npy file of uint8 [frames, clips, height, width].
+        part: number of the clip in the array; None for all else.
         size: function from the first frame's (height, width) to that of all
             frames; None keeps it, and refuses frames of other sizes.
         fps: frames per second; 25 if None.
@@ -113,7 +144,11 @@ def clips_of_array(path: str) -> int:
 
 
 def _images(path, part):
-    images = _pictures(path) if part is None else _slices(path, part)
+    if part is not None:
+        images = _slices(path, part)
+    else:
+        readers = {"strip": _strip, "webp": _animation, None: _pictures}
+        images = readers[None if os.path.isdir(path) else _kind(path)](path)
     try:
         yield from images
     except (OSError, ValueError, SyntaxError, IndexError, MemoryError) as error:
@@ -150,6 +185,45 @@ def _pictures(path):
             if getattr(error, "errno", None) is None:
                 raise ValueError(f"{name!r}: {error}") from error
             raise
+
+
+def _strip(path):
+    with Image.open(path, formats=["PNG"]) as image:
+        _check_pixels(image)
+        text = str(image.info[STRIP_FRAMES])
+        count = int(text) if text.isdecimal() and len(text) < 6 else 0
+        if not count or image.width % count:
+            raise ValueError(
+                f"a strip of {image.width} pixels cannot have {text[:20]!r} "
+                "frames"
+            )
+        whole, side = _rgb(image), image.width // count
+    for left in range(0, whole.width, side):
+        yield whole.crop((left, 0, left + side, whole.height))
+
+
+def _animation(path):
+    with Image.open(path, formats=["WEBP"]) as image:
+        _check_pixels(image)
+        if getattr(image, "n_frames", 1) < 2:
+            raise ValueError("it is a picture, no video")
+        # Encoders make equal frames one that lasts longer.
+        durations = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            image.load()
+            durations.append(max(1, image.info.get("duration") or 1))
+        for number, duration in enumerate(durations):
+            image.seek(number)
+            frame = _rgb(image)
+            repeats = round(duration / min(durations))
+            for _ in range(min(repeats, _MOST_REPEATS)):
+                yield frame
+
+
+def _check_pixels(image):
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError("it has too many pixels")
 
 
 def _rgb(image):

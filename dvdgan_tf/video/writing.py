@@ -6,27 +6,35 @@ import os
 
 import av
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from dvdgan_tf import files
+from dvdgan_tf.video.stills import STRIP_FRAMES
 
 # Enough frames for one palette to hold the colours of a whole clip.
 _PALETTE_FRAMES = 16
 
 
-def write_png(path: str | os.PathLike, image: np.ndarray) -> None:
+def write_png(
+    path: str | os.PathLike, image: np.ndarray, strip_frames: int | None = None
+) -> None:
     """Writes one image, losslessly.
 
     Args:
         path: file to write; its folder is created, an old file replaced.
         image: uint8 [H, W, 3].
+        strip_frames: number of frames in the image, if it is a strip of them
+            from left to right: the file says so, and can be read as a clip.
 
     Raises:
         ValueError: `image` is not such an array.
     """
     image = _checked(image, "image", "[H, W, 3]", 3)
+    text = PngImagePlugin.PngInfo()
+    if strip_frames is not None:
+        text.add_text(STRIP_FRAMES, str(strip_frames))
     with files.replacing(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
+        Image.fromarray(image).save(temporary, format="PNG", pnginfo=text)
 
 
 def gif(video: np.ndarray, fps: float) -> bytes:

@@ -1,5 +1,7 @@
 """Small datasets on disk in the format of TensorFlow Datasets."""
 
+import struct
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -82,3 +84,18 @@ def write(root, name, features, **splits):
         check_data=False,
     )
     return folder
+
+
+def record_header(length):
+    """The header of a record of any length, with the right checksum."""
+    data = struct.pack("<Q", length)
+    # CRC-32C, polynomial 0x1EDC6F41, bits reversed.
+    rest = 0xFFFFFFFF
+    for byte in data:
+        rest ^= byte
+        for _ in range(8):
+            rest = rest >> 1 ^ (0x82F63B78 if rest & 1 else 0)
+    check = rest ^ 0xFFFFFFFF
+    # Masked as TensorFlow's record_writer.h says.
+    masked = ((check >> 15 | check << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return data + struct.pack("<I", masked)

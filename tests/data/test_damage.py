@@ -9,7 +9,7 @@ import tensorflow as tf
 from data import stored
 
 from dvdgan_tf import config
-from dvdgan_tf.data import pipeline
+from dvdgan_tf.data import pipeline, records
 from dvdgan_tf.data.held_out import hold_out
 from dvdgan_tf.data.tfds_videos import TfdsVideos
 
@@ -205,6 +205,28 @@ def test_flipped_bits_are_skipped(tmp_path):
     assert set(greys(source, 7)[0].ravel()) == {1, 2, 3, 5, 6}
     _, lines = source.replaced()
     assert len(lines) == 2 and "it cannot be read" in lines[0]
+
+
+@pytest.mark.parametrize("length", [2**40, 2**62, 2**64 - 16, 5000, 0])
+def test_a_forged_length_is_a_damaged_record(tmp_path, length):
+    # TensorFlow's reader ends the process for want of 2^40 bytes.
+    folder = write(tmp_path)
+    source = prepared(tmp_path, skip_damaged=True)
+    shard = sorted(folder.glob("*.tfrecord*"))[0]
+    place = int(source._offsets[1]) - records.HEADER_BYTES
+    data = bytearray(shard.read_bytes())
+    true = stored.record_header(
+        int(source._offsets[2] - source._offsets[1]) - 16
+    )
+    assert data[place : place + 12] == true
+    data[place : place + 12] = stored.record_header(length)
+    shard.write_bytes(data)
+    assert set(greys(source, 7)[0].ravel()) == {0, 2, 3, 4, 5, 6}
+    _, (line,) = source.replaced()
+    assert f"record at byte {place + 12} of {shard}" in line
+    assert "it cannot be read" in line
+    text = failure(prepared(tmp_path))
+    assert f"record at byte {place + 12} of {shard}" in text
 
 
 def test_a_name_is_data(tmp_path):

@@ -1,7 +1,9 @@
 """Where the records of a split are."""
 
 import dataclasses
+import io
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from data import stored
 
 from dvdgan_tf import config
 from dvdgan_tf.data import index, records, split_records
+from dvdgan_tf.data import scan as scan_module
 from dvdgan_tf.data.scan import scan
 
 
@@ -183,7 +186,29 @@ def test_an_index_of_other_files(made, tmp_path, field, to, words):
     assert str(path) in sentence(error)
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut", "less", "pickle"])
+def forged(arrays, shape):
+    """A .npz with one header that asks for more than there is."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, (1, 0))
+            data = member.getvalue()
+            if name == "offset":
+                old = f"'shape': ({len(array)},)"
+                new = f"'shape': {shape}"
+                space = " " * (len(new) - len(old))
+                data = data.replace(
+                    (old + ", }" + space).encode(), (new + ", }").encode()
+                )
+            archive.writestr(f"{name}.npy", data)
+    return stream.getvalue()
+
+
+DAMAGES = ["empty", "text", "cut", "less", "pickle", "huge", "bomb", "scalar"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_index(made, tmp_path, damage):
     folder, builder = made
     right = load_or_scan(builder, tmp_path)
@@ -194,6 +219,12 @@ def test_a_damaged_index(made, tmp_path, damage):
         np.savez(path, shard=right.shard)
     elif damage == "pickle":
         np.savez(path, **(arrays | {"label": np.array([None] * 4)}))
+    elif damage == "bomb":
+        np.savez_compressed(path, **(arrays | {"label": np.zeros(2**24)}))
+    elif damage == "scalar":
+        np.savez(path, **(arrays | {"shard": np.int32(0)}))
+    elif damage == "huge":
+        path.write_bytes(forged(arrays, (2**40,)))
     else:
         contents = {"empty": b"", "text": b"no zip", "cut": data[:400]}
         path.write_bytes(contents[damage])
@@ -213,3 +244,23 @@ def test_an_attempt_that_fails_for_ever_ends(tmp_path):
         )
 
     assert attempt().numpy() == b"otherwise"
+
+
+@pytest.mark.parametrize("length", [2**40, 2**62, 2**64 - 1])
+def test_a_forged_length_ends_the_scan_of_a_shard(made, length):
+    folder, builder = made
+    shard = sorted(folder.glob("*.tfrecord*"))[0]
+    offset = int(scanned(builder).offset[1])
+    data = bytearray(shard.read_bytes())
+    data[offset - 12 : offset] = stored.record_header(length)
+    shard.write_bytes(data)
+    found = scanned(builder)
+    assert found.shard.tolist() == [0, 1, 1]
+
+
+def test_zeros_are_not_records_without_end(made):
+    shard = sorted(made[0].glob("*.tfrecord*"))[0]
+    with open(shard, "r+b") as file:
+        file.truncate(0)
+        file.truncate(2**40)  # a file with a hole
+    assert len(scan_module.places(str(shard), 2)) < 2000

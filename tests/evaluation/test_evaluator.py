@@ -190,10 +190,20 @@ def test_a_measure_that_fails_loses_no_other(tmp_path, caplog):
     assert "is left out" in caplog.text
 
 
-def test_clips_of_another_size_are_refused(tmp_path):
-    np.save(tmp_path / "clips.npy", np.zeros([12, 4, 16, 32, 3], np.uint8))
-    with pytest.raises(ValueError, match=r"16x32 pixels.*32x32"):
+def test_square_clips_of_another_size_are_refused(tmp_path):
+    np.save(tmp_path / "clips.npy", np.zeros([12, 4, 16, 16, 3], np.uint8))
+    with pytest.raises(ValueError, match=r"16x16 pixels.*32x32"):
         evaluator(tmp_path).evaluate_folder(str(tmp_path / "clips.npy"))
+
+
+def test_oblong_clips_are_measured_and_named(tmp_path, caplog):
+    rng = np.random.default_rng(0)
+    clips = rng.integers(0, 256, [6, 4, 32, 48, 3], np.uint8)
+    np.save(tmp_path / "clips.npy", clips)
+    found = evaluator(tmp_path / "cache")
+    (row,) = found.evaluate_folder(str(tmp_path / "clips.npy"))
+    assert row["clip_size"] == [32, 48] and row["value"] > 0
+    assert "squashes them to a square" in caplog.text
 
 
 def test_a_protocol_of_predictions_takes_no_generator_of_whole_clips(

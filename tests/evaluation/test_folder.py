@@ -79,7 +79,7 @@ def test_files_and_folders_of_frames(tmp_path):
 def test_what_is_no_folder_of_clips(tmp_path):
     with pytest.raises(FileNotFoundError, match="no clips at"):
         FolderClips(str(tmp_path / "nowhere"), 5, 3, CLASSES)
-    with pytest.raises(ValueError, match="no clip of 5 frames"):
+    with pytest.raises(ValueError, match="no clip in"):
         FolderClips(str(tmp_path), 5, 3, CLASSES)
     path = str(tmp_path / "clips.npy")
     np.save(path, videos()[0])
