@@ -4,7 +4,7 @@
 
 The same command again goes on at the newest checkpoint. Exit codes: 0 when
 finished, or stopped by a signal after saving; 2 for what the user can mend; 1
-when training fails.
+when training fails or another worker is lost.
 """
 
 import functools
@@ -56,11 +56,12 @@ def main(arguments: list[str] | None = None) -> None:
     # A mistake on the command line is reported before these seconds.
     import_tensorflow()
     from dvdgan_tf.training.watch import DivergenceError
+    from dvdgan_tf.training.workers import WorkerLostError
 
     with sentences("the same command goes on"):
         try:
             run(FLAGS.workdir, FLAGS.init_from, FLAGS.step)
-        except DivergenceError as error:
+        except (DivergenceError, WorkerLostError) as error:
             fail(one_line(error), 1)
 
 

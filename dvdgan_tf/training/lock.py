@@ -12,6 +12,8 @@ from types import TracebackType
 
 import tensorflow as tf
 
+from dvdgan_tf.training.strategies import is_multi_worker
+
 # Seconds between two signs of life, and without one until a lock of another
 # machine is free. A shared file system may show a file's time a minute late.
 BEAT = 15
@@ -199,7 +201,7 @@ class FolderLock:
 def folder_lock(workdir: str, strategy: tf.distribute.Strategy) -> FolderLock:
     """The lock of a run's folder, for one of the processes of a strategy."""
     hosts: tuple[str, ...] = ()
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if is_multi_worker(strategy):
         cluster = strategy.cluster_resolver.cluster_spec().as_dict()
         hosts = tuple(
             f"{job}/{address}"

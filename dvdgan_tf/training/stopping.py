@@ -1,4 +1,4 @@
-"""Clean stops: SIGTERM and Ctrl-C become a request that the loop obeys."""
+"""Clean stops: some signals become a request that the loop obeys."""
 
 import os
 import signal
@@ -6,18 +6,27 @@ from typing import Any
 
 import tensorflow as tf
 
+from dvdgan_tf.training.strategies import sum_over_replicas
+
 
 class StopRequest:
-    """While entered, turns the first SIGTERM or SIGINT into a request.
+    """While entered, turns the first of some signals into a request.
 
-    A second one has its usual effect.
+    SIGINT is Ctrl-C, SIGTERM comes from machines that shut down and from
+    schedulers; SIGUSR1 and SIGUSR2 are what schedulers are usually told to
+    send some time before they end a job. The next signal has its usual effect.
 
     Args:
         strategy: workers of a `MultiWorkerMirroredStrategy` stop together as
             soon as one of them is asked to.
     """
 
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    SIGNALS = (
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    )
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self.strategy = strategy
@@ -45,14 +54,8 @@ class StopRequest:
 
     def agreed(self) -> bool:
         """Says whether to stop now: the same on all workers."""
-        requested = self.received is not None
-        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            requested = bool(self._sum(tf.constant(float(requested))))
+        own = float(self.received is not None)
+        requested = bool(sum_over_replicas(self.strategy, [own]).any())
         if requested and self.received is None:
             self.received = "another worker"
         return requested
-
-    @tf.function(reduce_retracing=True)
-    def _sum(self, flag):
-        flags = self.strategy.run(tf.identity, args=(flag,))
-        return self.strategy.reduce("SUM", flags, axis=None)

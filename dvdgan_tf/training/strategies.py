@@ -1,8 +1,11 @@
 """The `tf.distribute` strategies by the names of the command line."""
 
+import functools
 import json
 import os
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -82,6 +85,8 @@ def _multi_worker():
             'TF_CONFIG, such as {"cluster": {"worker": ["host1:2222", '
             '"host2:2222"]}, "task": {"type": "worker", "index": 0}}.'
         )
+    # TensorFlow waits for an hour, deaf to signals.
+    print("Waiting until all workers of TF_CONFIG have started ...", flush=True)
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
@@ -121,18 +126,55 @@ def check_same_on_all_workers(
         name: what the value is, for the error.
         value: a number.
     """
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return
-
-    @tf.function
-    def mean(x):
-        values = strategy.run(tf.identity, args=(x,))
-        return strategy.reduce("MEAN", values, axis=None)
-
-    average = float(mean(tf.constant(value, tf.float64)))
+    total, count = sum_over_replicas(strategy, [value, 1])
+    average = float(total / count)
     if average != value:
         raise ValueError(
             f"The workers differ in their {name}: {value} here, {average:g} "
             "on average; --workdir must be on a file system that they share, "
             "and their data the same."
         )
+
+
+def from_chief(strategy: tf.distribute.Strategy, value: float) -> float:
+    """Tells all workers a number of the chief's.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`; all of its workers call this.
+        value: the number; that of the chief counts.
+    """
+    chief = float(strategy.extended.should_checkpoint)
+    total, count = sum_over_replicas(strategy, [chief * value, chief])
+    return float(total / count)
+
+
+def sum_over_replicas(
+    strategy: tf.distribute.Strategy, values: Sequence[float]
+) -> np.ndarray:
+    """Adds up numbers of several workers, each as often as it has replicas.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`; all of its workers call this.
+        values: numbers; those of a strategy of one process are its sums.
+
+    Returns:
+        The sums, float64.
+    """
+    if not is_multi_worker(strategy):
+        return np.asarray(values, np.float64)
+    return _summing(strategy)(tf.constant(values, tf.float64)).numpy()
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy is one of several processes."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+@functools.lru_cache(maxsize=1)  # One cluster a process, traced once.
+def _summing(strategy: tf.distribute.Strategy) -> Callable[..., tf.Tensor]:
+    @tf.function(reduce_retracing=True)
+    def summing(values):
+        everyones = strategy.run(tf.identity, args=(values,))
+        return strategy.reduce("SUM", everyones, axis=None)
+
+    return summing

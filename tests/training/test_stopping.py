@@ -7,7 +7,7 @@ from training import tiny
 from dvdgan_tf.training.stopping import StopRequest
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", StopRequest.SIGNALS)
 def test_first_signal_is_a_request_and_the_second_is_not(number, capfd):
     seen = []
 
