@@ -3,19 +3,16 @@ import glob
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
+import forked
 import pytest
 import tensorflow as tf
 import videos
 
 
-def command(source, data_dir, *flags):
+def arguments(source, data_dir, *flags):
     return [
-        sys.executable,
-        "-m",
         "dvdgan_tf.prepare",
         f"--source={source}",
         f"--data_dir={data_dir}",
@@ -27,7 +24,7 @@ def command(source, data_dir, *flags):
 
 
 def run(*args):
-    return subprocess.run(command(*args), capture_output=True, text=True)
+    return forked.run(forked.module, *arguments(*args))
 
 
 def records(data_dir):
@@ -81,9 +78,7 @@ def test_table_paths_and_skipped_files(undisturbed):
 
 
 def test_killed_half_way_and_run_again(source, undisturbed, tmp_path):
-    process = subprocess.Popen(
-        command(source, tmp_path), stderr=subprocess.DEVNULL
-    )
+    process = forked.Process(forked.module, *arguments(source, tmp_path))
     deadline = time.time() + 120
     while not glob.glob(f"{tmp_path}/video_folder.work/*.json"):
         assert process.poll() is None and time.time() < deadline

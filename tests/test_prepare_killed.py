@@ -3,10 +3,9 @@
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
+import forked
 import pytest
 import tensorflow as tf
 import videos
@@ -15,12 +14,9 @@ LIMIT_S = 240
 
 
 def start(source, data_dir):
-    command = [
-        *(sys.executable, "-m", "dvdgan_tf.prepare", f"--source={source}"),
+    return forked.Process(
+        *(forked.module, "dvdgan_tf.prepare", f"--source={source}"),
         *(f"--data_dir={data_dir}", "--short_side=16", "--num_workers=2"),
-    ]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -59,9 +55,8 @@ def source(tmp_path_factory):
 def test_one_killed_process_costs_nothing(source, tmp_path):
     process = start(source, tmp_path)
     assert kill_workers(process, 1) == 1
-    out, err = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 0, err
-    assert "Dataset:" in out
+    assert process.wait(LIMIT_S) == 0, process.stderr
+    assert "Dataset:" in process.stdout
     shards = tmp_path.glob("video_folder/1.0.0/*.tfrecord-*")
     assert sum(1 for p in shards for _ in tf.data.TFRecordDataset(str(p))) == 6
 
@@ -69,8 +64,8 @@ def test_one_killed_process_costs_nothing(source, tmp_path):
 def test_killed_again_and_again_is_one_sentence(source, tmp_path):
     process = start(source, tmp_path)
     assert kill_workers(process, None) >= 2
-    _, err = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 2
+    assert process.wait(LIMIT_S) == 2
+    err = process.stderr
     (line,) = [n for n in err.splitlines() if n.startswith("error:")]
     assert "SIGKILL" in line and "memory" in line
     assert "What is finished is kept" in line
@@ -84,7 +79,6 @@ def test_stopped_it_leaves_no_process(source, tmp_path):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     process.terminate()
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "goes on where it stopped" in err
+    assert process.wait(60) == 130
+    assert "goes on where it stopped" in process.stderr
     assert not any(os.path.exists(f"/proc/{worker}") for worker in left)

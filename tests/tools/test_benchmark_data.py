@@ -2,25 +2,16 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
+import forked
 import pytest
+from absl import app
 from data import stored
+
+from dvdgan_tf.networks import widths
 
 ROOT = pathlib.Path(__file__).parents[2]
 
-# A resolution that `widths` does not know, as in `training.tiny`.
-RUN = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-from dvdgan_tf.networks import widths
-widths.GENERATOR_MULTIPLIERS[8] = (2, 1)
-widths.DISCRIMINATOR_MULTIPLIERS[8] = (1, 2)
-from tools.benchmarks import benchmark_data
-from absl import app
-app.run(benchmark_data.main)
-"""
 GIN = """
 include "gin/dvdgan.gin"
 DATASET = @TfdsVideos
@@ -34,9 +25,19 @@ TemporalDiscriminator.num_3d_blocks = 1
 """
 
 
+def command(*args):
+    """Of a resolution that `widths` does not know, as in `training.tiny`."""
+    # Its flags are global ones, like those of other tools.
+    from tools.benchmarks import benchmark_data
+
+    widths.GENERATOR_MULTIPLIERS.setdefault(8, (2, 1))
+    widths.DISCRIMINATOR_MULTIPLIERS.setdefault(8, (1, 2))
+    app.run(benchmark_data.main, ["benchmark_data", *args])
+
+
 def benchmark(gin_file, *flags):
-    command = [sys.executable, "-c", RUN, f"--gin_file={gin_file}", *flags]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    flags = [f"--gin_file={gin_file}", *flags]
+    return forked.run(command, *flags, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")

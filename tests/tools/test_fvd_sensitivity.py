@@ -1,12 +1,13 @@
 """The damages, clips that have them, and the tool on a tiny dataset."""
 
 import pathlib
-import subprocess
-import sys
 
+import forked
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import app
 from data import stored
 from PIL import Image
 
@@ -18,17 +19,6 @@ from tools.studies.damages import DAMAGES, DamagedClips
 
 ROOT = pathlib.Path(__file__).parents[2]
 
-# Its features are mean colours of the first two frames, so that it is quick.
-RUN = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-import gin
-from tests.evaluation.tiny import MeanColors
-gin.register(MeanColors)
-from tools.studies import fvd_sensitivity
-from absl import app
-app.run(fvd_sensitivity.main)
-"""
 GIN = """
 include "gin/folder_64.gin"
 include "gin/fvd.gin"
@@ -151,9 +141,18 @@ def test_damaged_clips_are_measured_like_the_others():
     assert set(seen) == set(first)
 
 
+def command(*args):
+    """With features that are quick: mean colours of the first two frames."""
+    # Its flags are global ones, like those of other tools.
+    from tools.studies import fvd_sensitivity
+
+    gin.register(MeanColors)
+    app.run(fvd_sensitivity.main, ["fvd_sensitivity", *args])
+
+
 def tool(gin_file, *flags):
-    command = [sys.executable, "-c", RUN, f"--gin_file={gin_file}", *flags]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    flags = [f"--gin_file={gin_file}", *flags]
+    return forked.run(command, *flags, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")

@@ -2,34 +2,34 @@
 
 import concurrent.futures
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 
+import forked
 import pytest
 
 from dvdgan_tf.training import lock as locks
 from dvdgan_tf.training.lock import FolderLock
 
-HOLDS = """
-import sys, time
-from dvdgan_tf.training.lock import FolderLock
-with FolderLock(sys.argv[1]):
-    print("held", flush=True)
-    time.sleep(600)
-"""
+
+def hold(folder):
+    with FolderLock(folder):
+        print("held", flush=True)
+        time.sleep(600)
 
 
 @pytest.fixture
-def holder(tmp_path):
+def holder(tmp_path, tmp_path_factory):
     """Another process, which holds the lock of `tmp_path`."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE
+    process = forked.Process(
+        hold, str(tmp_path), folder=tmp_path_factory.mktemp("holder")
     )
-    assert process.stdout.readline() == b"held\n"
+    until = time.monotonic() + 300
+    while process.stdout != "held\n":
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
     yield process
     process.kill()
     process.wait()
@@ -65,11 +65,25 @@ def test_a_second_run_is_refused(holder, tmp_path):
 
 def test_it_is_free_at_once_when_its_process_was_killed(holder, tmp_path):
     holder.send_signal(signal.SIGKILL)
-    # Until it has ended; not waited for, the process stays a zombie.
-    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+    holder.wait(60)
     with FolderLock(str(tmp_path)) as lock:
         lock.check()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_process_that_is_not_waited_for_holds_nothing(tmp_path):
+    with (
+        subprocess.Popen(["sleep", "600"]) as process,
+        FolderLock(str(tmp_path)),
+    ):
+        started = locks._start_of(process.pid)
+        change(tmp_path, pid=process.pid, started=started)
+        refused(tmp_path)
+        process.kill()
+        # It has ended, and stays a zombie.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with FolderLock(str(tmp_path)) as lock:
+            lock.check()
 
 
 def test_the_number_of_a_process_may_have_gone_to_another(holder, tmp_path):
@@ -130,11 +144,9 @@ def test_who_lost_the_lock_is_told_and_leaves_that_of_the_other(tmp_path):
 def test_of_many_that_find_an_abandoned_lock_one_wins(tmp_path):
     """In processes, since threads would wait for each other."""
     # Copies of a process without threads, unlike this one.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([locks.__name__])
-    barrier = context.Barrier(8)
+    barrier = forked.CONTEXT.Barrier(8)
     with concurrent.futures.ProcessPoolExecutor(
-        8, context, barrier.wait
+        8, forked.CONTEXT, barrier.wait
     ) as pool:
         for attempt in range(5):
             folder = tmp_path / str(attempt)

@@ -1,19 +1,16 @@
 """What only real processes show: two workers of a cluster, and SIGTERM."""
 
 import json
-import os
-import pathlib
 import signal
 import socket
-import subprocess
-import sys
 import time
 
+import forked
 import numpy as np
 import pytest
 import tensorflow as tf
+from training import worker
 
-TESTS = pathlib.Path(__file__).parents[1]
 TIMEOUT = 500  # Seconds; about 30 on two idle cores.
 
 
@@ -21,34 +18,21 @@ TIMEOUT = 500  # Seconds; about 30 on two idle cores.
 def start(tmp_path):
     """Starts processes, and ends those that outlive the test."""
     processes = []
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
-        "CUDA_VISIBLE_DEVICES": "-1",
-    }
 
-    def start(name, *args, **variables):
-        files = [tmp_path / f"{name}.{kind}" for kind in ("out", "err")]
-        with open(files[0], "w") as out, open(files[1], "w") as err:
-            process = subprocess.Popen(
-                [sys.executable, str(TESTS / "training" / "worker.py"), *args],
-                stdout=out,
-                stderr=err,
-                env=environment | variables,
+    def start(name, function, *args, **variables):
+        (tmp_path / name).mkdir()
+        environment = {"CUDA_VISIBLE_DEVICES": "-1"} | variables
+        processes.append(
+            forked.Process(
+                function, *args, folder=tmp_path / name, env=environment
             )
-        process.files = files
-        processes.append(process)
-        return process
+        )
+        return processes[-1]
 
     yield start
     for process in processes:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def text(process):
-    """What a process wrote to stdout and stderr until now."""
-    return [file.read_text() for file in process.files]
+        process.kill()
+        process.wait()
 
 
 def free_ports(count):
@@ -74,13 +58,14 @@ def test_two_workers_end_with_equal_variables(start, tmp_path):
         processes.append(
             start(
                 f"worker{i}",
+                worker.worker,
                 str(workdirs[i]),
                 results[i],
                 TF_CONFIG=json.dumps(task),
             )
         )
     for process in processes:
-        assert process.wait(TIMEOUT) == 0, text(process)[1][-3000:]
+        assert process.wait(TIMEOUT) == 0, process.stderr[-3000:]
     chief, other = (dict(np.load(path)) for path in results)
     assert chief["reached"] == 3 and chief["step"] == 3
     assert chief.keys() == other.keys()
@@ -96,10 +81,10 @@ def test_two_workers_end_with_equal_variables(start, tmp_path):
     np.testing.assert_array_equal(
         stored.get_tensor(name), chief["generator/head/kernel"]
     )
-    assert "step 3/3" in text(processes[0])[0]
-    assert "Worker" not in text(processes[0])[0]
+    assert "step 3/3" in processes[0].stdout
+    assert "Worker" not in processes[0].stdout
     # The other says where it is and how it ended.
-    lines = text(processes[1])[0].splitlines()
+    lines = processes[1].stdout.splitlines()
     assert lines[0].startswith("Worker 1: begins at step 0")
     assert "step 3/3" in lines[-2]
     assert lines[-1] == "Worker 1: finished at step 3."
@@ -127,13 +112,14 @@ SampleGrid.samples_per_class = 1
 def wait_for(words, process):
     """Until a process has written words to stdout."""
     until = time.monotonic() + TIMEOUT
-    while words not in text(process)[0]:
-        assert process.poll() is None, text(process)[1][-3000:]
+    while words not in process.stdout:
+        assert process.poll() is None, process.stderr[-3000:]
         assert time.monotonic() < until
         time.sleep(0.2)
 
 
-def test_a_second_run_is_refused_until_the_first_is_killed(start, tmp_path):
+def test_runs_that_are_refused_killed_and_asked_to_stop(start, tmp_path):
+    """A second one beside the first, the first, and a third that resumes."""
     (tmp_path / "tiny.gin").write_text(GIN)
     args = [
         f"--gin_file={tmp_path / 'tiny.gin'}",
@@ -141,11 +127,11 @@ def test_a_second_run_is_refused_until_the_first_is_killed(start, tmp_path):
         "--strategy=one_device",
         "--gin_param=train.checkpoint_every=1",
     ]
-    first = start("first", *args)
+    first = start("first", worker.train_tiny, *args)
     wait_for("step 1/1000000", first)
-    second = start("second", *args)
+    second = start("second", worker.train_tiny, *args)
     assert second.wait(TIMEOUT) == 2
-    sentence = text(second)[1].splitlines()[-1]
+    sentence = second.stderr.splitlines()[-1]
     assert sentence.startswith(f"error: Process {first.pid} on host ")
     assert first.poll() is None
     # The progress is shown rarely, since it is no terminal.
@@ -159,36 +145,22 @@ def test_a_second_run_is_refused_until_the_first_is_killed(start, tmp_path):
     (tmp_path / "run" / "ckpt" / "step-9_temp").mkdir()
     (tmp_path / "run" / "ckpt" / "checkpoint").write_text("")
     before = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    third = start("third", *args)
+    third = start("third", worker.train_tiny, *args)
     wait_for("/1000000", third)
     third.send_signal(signal.SIGTERM)
-    assert third.wait(TIMEOUT) == 0, text(third)[1][-3000:]
-    step = int(text(third)[0].split("Resumed from ")[1].split()[3].strip("."))
-    assert step >= 4 and f"/step-{step} at step {step}." in text(third)[0]
+    assert third.wait(TIMEOUT) == 0, third.stderr[-3000:]
+    assert "SIGTERM: will save and stop after this loop." in third.stdout
+    newest = tf.train.latest_checkpoint(tmp_path / "run" / "ckpt")
+    step = int(newest.split("-")[-1])
+    words = f"Stopped by SIGTERM at step {step}; the same command res"
+    assert words in third.stdout
+    assert "Traceback" not in third.stderr and "\nerror:" not in third.stderr
+    step = int(third.stdout.split("Resumed from ")[1].split()[3].strip("."))
+    assert step >= 4 and f"/step-{step} at step {step}." in third.stdout
     assert not (tmp_path / "run" / "ckpt" / "step-9_temp").exists()
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert lines[:step] == before[:step] and len(lines) > step
-    assert "deprecat" not in text(third)[1].lower()
+    assert "deprecat" not in third.stderr.lower()
     assert [json.loads(line)["step"] for line in lines] == list(
         range(1, len(lines) + 1)
     )
-
-
-def test_sigterm_saves_and_exits_with_success(start, tmp_path):
-    (tmp_path / "tiny.gin").write_text(GIN)
-    workdir = tmp_path / "run"
-    process = start(
-        "train",
-        f"--gin_file={tmp_path / 'tiny.gin'}",
-        f"--workdir={workdir}",
-        "--strategy=one_device",
-    )
-    wait_for("step 1/1000000", process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(TIMEOUT) == 0, text(process)[1][-3000:]
-    out, err = text(process)
-    assert "SIGTERM: will save and stop after this loop." in out
-    step = int(tf.train.latest_checkpoint(workdir / "ckpt").split("-")[-1])
-    assert step >= 1
-    assert f"Stopped by SIGTERM at step {step}; the same command res" in out
-    assert "Traceback" not in err and "\nerror:" not in err

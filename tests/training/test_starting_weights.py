@@ -74,6 +74,20 @@ def source(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def _new():
+    trainer = tiny.trainer(seed=9)
+    return trainer, tiny.values(trainer)
+
+
+@pytest.fixture
+def new(_new):
+    """A trainer of other weights than the source's, as it was made."""
+    trainer, initial = _new
+    tiny.assign(trainer, initial)
+    return trainer
+
+
+@pytest.fixture(scope="module")
 def module(source, tmp_path_factory):
     """Folder of the module of the averaged generator and of D, and itself."""
     trainer, _ = source
@@ -164,14 +178,13 @@ def sigma(weight):
 
 
 @pytest.mark.parametrize("kind", ["run", "checkpoint", "index"])
-def test_the_same_networks_are_equal_bit_for_bit(source, kind):
+def test_the_same_networks_are_equal_bit_for_bit(source, kind, new):
     old, folder = source
     name = {
         "run": folder,
         "checkpoint": folder / "ckpt" / "step-6",
         "index": folder / "ckpt" / "step-6.index",
     }[kind]
-    new = tiny.trainer(seed=9)
     report = take(new, name)
     assert "step-6:" in report and "initialised" not in report
     found, expected = tiny.values(new), tiny.values(old)
@@ -209,9 +222,8 @@ def test_rows_follow_the_names_of_the_classes(source):
         np.testing.assert_allclose(weight.sigma(), sigma(weight), rtol=1e-3)
 
 
-def test_another_order_of_the_same_classes_is_the_same_function(source):
+def test_another_order_of_the_same_classes_is_the_same_function(source, new):
     old, folder = source
-    new = tiny.trainer(seed=9)
     report = take(new, folder, ["c", "a", "b"])
     assert "3 of 3 rows by name" in report and "power" not in report
     z, y = inputs()
@@ -282,10 +294,9 @@ def test_other_numbers_of_frames(source, frames):
 
 
 @pytest.mark.parametrize("form", ["both", "both.tar.gz"])
-def test_from_a_module_with_discriminators(source, module, form):
+def test_from_a_module_with_discriminators(source, module, form, new):
     old, _ = source
     folder, made = module
-    new = tiny.trainer(seed=9)
     report = take(new, folder / form)
     assert "initialised" not in report and "left out" not in report
     assert f"the module {folder / form}" in report
@@ -302,9 +313,8 @@ def test_from_a_module_with_discriminators(source, module, form):
             np.testing.assert_allclose(weight.sigma(), 1.0, atol=1e-4)
 
 
-def test_from_a_module_without_discriminators(module):
+def test_from_a_module_without_discriminators(module, new):
     folder, _ = module
-    new = tiny.trainer(seed=9)
     fresh = tiny.values(new)
     report = take(new, folder / "generator")
     for name in ("spatial_discriminator", "temporal_discriminator"):
@@ -361,10 +371,9 @@ def test_variables_of_layers_that_are_not_here_are_left_out(tmp_path):
     assert "missing there" in lines
 
 
-def test_without_names_rows_go_by_position(source, tmp_path):
+def test_without_names_rows_go_by_position(source, tmp_path, new):
     old, _ = source
     path = write_run(tmp_path, old, names=None)
-    new = tiny.trainer(seed=9)
     assert "3 rows by position" in take(new, path, ["x", "y", "z"])
     for name, variable in embeddings(new).items():
         expected = embeddings(old)[name].numpy()
@@ -386,7 +395,7 @@ def test_two_replicas(source):
 # ----- Refusals -----
 
 
-def test_nothing_of_g_fits(source, tmp_path):
+def test_nothing_of_g_fits(source, tmp_path, new):
     _, folder = source
     wide = functools.partial(tiny.NETWORKS["generator"], ch=3)
     with pytest.raises(ValueError, match="No weight fits") as error:
@@ -394,7 +403,7 @@ def test_nothing_of_g_fits(source, tmp_path):
     assert "\n" not in str(error.value) and "there)" in str(error.value)
     other = tf.train.Checkpoint(v=tf.Variable(1.0)).save(tmp_path / "other")
     with pytest.raises(ValueError, match="No weight fits"):
-        take(tiny.trainer(), other)
+        take(new, other)
 
 
 def test_what_is_not_there_or_is_something_else(tmp_path):
@@ -421,7 +430,7 @@ def test_what_is_not_there_or_is_something_else(tmp_path):
 @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
 @pytest.mark.parametrize("damage", ["cut", "removed"])
 @pytest.mark.parametrize("kind", ["run", "module"])
-def test_damaged_files(source, module, tmp_path, part, damage, kind):
+def test_damaged_files(source, module, tmp_path, part, damage, kind, new):
     if kind == "run":
         path = write_run(tmp_path, source[0], steps=(6,))
         file = pathlib.Path(f"{path}.{part}")
@@ -441,16 +450,16 @@ def test_damaged_files(source, module, tmp_path, part, damage, kind):
         # What is last in these files is the graph of objects, not weights.
         file.write_bytes(content[: len(content) // 8])
     with pytest.raises((ValueError, FileNotFoundError)) as error:
-        take(tiny.trainer(), path)
+        take(new, path)
     assert "\n" not in str(error.value)
     assert damage == "removed" or "is damaged or" in str(error.value)
 
 
-def test_damaged_classes(source, tmp_path):
+def test_damaged_classes(source, tmp_path, new):
     path = write_run(tmp_path, source[0])
     (tmp_path / "classes.json").write_text("[")
     with pytest.raises(ValueError, match="names of the classes cannot be read"):
-        take(tiny.trainer(), path)
+        take(new, path)
 
 
 def test_blocks_to_freeze_must_come_from_elsewhere(module):
