@@ -53,7 +53,9 @@ def together(strategy: tf.distribute.Strategy, workdir: str) -> Iterator[None]:
         raise
 
 
-def _sentence(strategy: tf.distribute.Strategy, workdir: str, message: str):
+def _sentence(
+    strategy: tf.distribute.Strategy, workdir: str, message: str
+) -> str:
     """Says which worker is lost, and how the run goes on."""
     resolver = strategy.cluster_resolver
     own = (resolver.task_type, resolver.task_id)
