@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training.strategies import is_multi_worker, sum_over_replicas
 
 # What TensorFlow raises where a connection breaks, or a heartbeat is missing.
