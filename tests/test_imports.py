@@ -31,7 +31,7 @@ SHARED = {
 ROOTS = SHARED | {"__main__", *COMMANDS}
 
 # Every room may import them; they import nothing of the project.
-EVERYWHERE = {"files", "plain_text", "progress_bar", "runs"}
+EVERYWHERE = {"files", "frame_size", "plain_text", "progress_bar", "runs"}
 
 # Sub-package: what else of dvdgan_tf it may import, itself included.
 ALLOWED = {
@@ -65,6 +65,7 @@ ALLOWED = {
     "publishing": {"publishing", "archives", "exporting", "sampling", "video"},
     "plotting": {"plotting"},
     "files": set(),
+    "frame_size": set(),
     "plain_text": set(),
     "runs": set(),
     "archives": set(),

@@ -22,6 +22,7 @@ from dvdgan_tf.evaluation.protocol_checks import (
     check_generator,
 )
 from dvdgan_tf.evaluation.rows import make_rows
+from dvdgan_tf.frame_size import sides, text
 from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 
 
@@ -94,8 +95,8 @@ class Evaluator:
 
     def _check_network(self):
         """One clip, so that a wrong size is one sentence."""
-        size = self.source.resolution
-        clip = np.zeros([1, self.num_frames, size, size, 3], np.uint8)
+        size = sides(self.source.resolution)
+        clip = np.zeros([1, self.num_frames, *size, 3], np.uint8)
         self.network.preprocess(clip)
 
     def reference(self) -> Activations:
@@ -250,12 +251,12 @@ class Evaluator:
             self.protocol.num_clips,
             self.source.class_names,
         )
-        size = self.source.resolution
-        if clips.size != (size, size):
+        size = sides(self.source.resolution)
+        if clips.size != size:
             raise ValueError(
-                f"The clips in {path!r} are of {clips.size[0]}x"
-                f"{clips.size[1]} pixels and the real ones of {size}x{size}; "
-                "set RESOLUTION, so that both are resized alike."
+                f"The clips in {path!r} are of {text(clips.size)} pixels "
+                f"(height x width) and the real ones of {text(size)}; set "
+                "RESOLUTION, so that both are resized alike."
             )
         facts = {
             "checkpoint": path,
