@@ -12,6 +12,7 @@ from absl import flags
 
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import sentences, truncations
+from dvdgan_tf.frame_size import of_video
 from dvdgan_tf.quiet import import_tensorflow
 from dvdgan_tf.run_folder import RunFolder
 
@@ -140,7 +141,8 @@ def describe(facts: dict) -> None:
     print(
         f"{facts['model']} of step {facts['step']}, "
         f"{facts['parameters']:,} parameters, {facts['num_classes']} classes, "
-        f"{facts['num_frames']} frames of {facts['resolution']} pixels, "
+        f"{facts['num_frames']} frames of {of_video(facts['resolution'])} "
+        "pixels, "
         f"truncation {listed}.",
         flush=True,
     )

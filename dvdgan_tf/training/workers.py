@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from dvdgan_tf.runs import RunFolder
+from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training.strategies import is_multi_worker, sum_over_replicas
 
 # What TensorFlow raises where a connection breaks, or a heartbeat is missing.
@@ -53,7 +53,9 @@ def together(strategy: tf.distribute.Strategy, workdir: str) -> Iterator[None]:
         raise
 
 
-def _sentence(strategy: tf.distribute.Strategy, workdir: str, message: str):
+def _sentence(
+    strategy: tf.distribute.Strategy, workdir: str, message: str
+) -> str:
     """Says which worker is lost, and how the run goes on."""
     resolver = strategy.cluster_resolver
     own = (resolver.task_type, resolver.task_id)
