@@ -35,7 +35,8 @@ def check(path: str) -> None:
     """Refuses what cannot be clips, before anything expensive is loaded.
 
     Args:
-        path: see `folder.FolderClips`.
+        path: path of a folder or a file of clips, as `folder.FolderClips` takes
+            it.
 
     Raises:
         FileNotFoundError: there is no such path.
@@ -151,7 +152,7 @@ def open_array(path: str, most_bytes: int | None = None) -> np.ndarray:
 
     Args:
         path: a .npy file, or a .npz file with one array and perhaps `label`.
-        most_bytes: see `read_npz`.
+        most_bytes: largest size of the array, as `read_npz` takes it.
 
     Raises:
         OSError: it cannot be read.
@@ -190,9 +191,9 @@ def check_range(low: float, high: float, path: str) -> None:
     """Refuses float clips that are not in [-1, 1].
 
     Args:
-        low: their least value.
-        high: their greatest value.
-        path: where they are from.
+        low: least value of the clips.
+        high: greatest value of the clips.
+        path: path that the clips are from.
 
     Raises:
         ValueError: they are in another range.
