@@ -146,7 +146,19 @@ def print_table(builder, listing, plan, start):
 def tidy_up(builder, log):
     """Removes the shards, the log, and what killed runs have left."""
     tf.io.gfile.rmtree(os.path.dirname(log))
-    tf.io.gfile.rmtree(builder.work_dir)
+    remove_shards(builder)
+
+
+def remove_shards(builder):
+    """Removes the shards of a dataset that is finished.
+
+    Returns:
+        Whether there were any.
+    """
+    there_were = tf.io.gfile.exists(builder.work_dir)
+    if there_were:
+        tf.io.gfile.rmtree(builder.work_dir)
     parent = os.path.dirname(builder.data_dir)
     for path in tf.io.gfile.glob(os.path.join(parent, "incomplete.*")):
         tf.io.gfile.rmtree(path)
+    return there_were
