@@ -159,7 +159,7 @@ def tidy_up(builder: builders.VideoBuilder, log: str) -> None:
     remove_shards(builder)
 
 
-def remove_shards(builder):
+def remove_shards(builder: builders.VideoBuilder) -> bool:
     """Removes the shards of a dataset that is finished.
 
     Returns:
