@@ -31,7 +31,7 @@ import dvdgan_tf.training.loop
 import dvdgan_tf.training.losses
 import dvdgan_tf.training.prediction_grid
 import dvdgan_tf.training.trainer
-from dvdgan_tf import gin_files, gin_statements
+from dvdgan_tf import frame_size, gin_files, gin_statements
 from dvdgan_tf.errors import innermost, one_line  # noqa: F401
 from dvdgan_tf.run_folder import RunConfig, RunFolder
 
@@ -222,9 +222,9 @@ def _check_macros(text):
 
 
 def _check_size():
-    """Raises ValueError if a file asks for frames that are not square."""
+    """Raises ValueError if a file's RESOLUTION is no size of frames."""
     try:
         size = gin.query_parameter("RESOLUTION/macro.value")
     except ValueError:
         return  # No file binds it.
-    gin_files.check_square("RESOLUTION", size)
+    frame_size.sides(size, "RESOLUTION")

@@ -12,6 +12,7 @@ from absl import flags
 
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import sentences, truncations
+from dvdgan_tf.frame_size import of_video
 from dvdgan_tf.quiet import import_tensorflow
 from dvdgan_tf.run_folder import RunFolder
 
@@ -140,7 +141,8 @@ def describe(facts: dict) -> None:
     print(
         f"{facts['model']} of step {facts['step']}, "
         f"{facts['parameters']:,} parameters, {facts['num_classes']} classes, "
-        f"{facts['num_frames']} frames of {facts['resolution']} pixels, "
+        f"{facts['num_frames']} frames of {of_video(facts['resolution'])} "
+        "pixels, "
         f"truncation {listed}.",
         flush=True,
     )
@@ -165,7 +167,7 @@ def write(
 def _write_saved_model(source, module, output, with_discriminators):
     import shutil
 
-    from dvdgan_tf import archives
+    from dvdgan_tf import archives, files
     from dvdgan_tf.exporting import discriminator_module, saved_model
 
     discriminators = None
@@ -173,21 +175,18 @@ def _write_saved_model(source, module, output, with_discriminators):
         discriminators = discriminator_module.of_run(source)
     with open(source.folder.config, encoding="utf-8") as file:
         config = file.read()
-    packed = output.endswith((".tar.gz", ".tgz"))
-    folder = f"{output}.folder" if packed else output
-    saved_model.write(
-        module,
-        folder,
-        source.class_names,
-        module.facts,
-        config,
-        discriminators,
-    )
-    if packed:
+    parts = (source.class_names, module.facts, config, discriminators)
+    if not output.endswith((".tar.gz", ".tgz")):
+        saved_model.write(module, output, *parts)
+        return
+    # A kill once the archive is there leaves nothing else.
+    with files.replacing(output) as archive:
+        folder = files.beside(output)
         try:
-            archives.pack(folder, output)
+            saved_model.write(module, folder, *parts)
+            archives.pack(folder, archive)
         finally:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

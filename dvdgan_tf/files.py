@@ -1,12 +1,17 @@
 """Files and folders that appear when they are complete, or not at all.
 
-A reader, or a run that is killed, never sees half of one.
+A reader, or a run that is killed, never sees half of one. What a process that
+was killed has left under a temporary name is removed by the next one that
+writes the same file or folder.
 """
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +33,8 @@ def replacing(path: str | os.PathLike, gfile: Any = None) -> Iterator[str]:
     Yields:
         Path to write to; its ending is that of `path`.
     """
-    temporary = _beside(path)
+    remove_abandoned(path)
+    temporary = beside(path)
     folder = os.path.dirname(temporary)
     try:
         if gfile:
@@ -66,15 +72,23 @@ def new_folder(
         raise FileExistsError(
             f"{folder} exists already; choose another folder, or delete it."
         )
-    temporary = _beside(folder)
+    remove_abandoned(folder)
+    temporary, old = beside(folder), beside(folder)
     os.makedirs(os.path.dirname(temporary), exist_ok=True)
     try:
         yield temporary
         if overwrite and os.path.isdir(folder):
-            shutil.rmtree(folder)
-        os.rename(temporary, folder)
+            # Deleted in its place, a kill would leave half of it.
+            os.rename(folder, old)
+        try:
+            os.rename(temporary, folder)
+        except OSError:
+            if os.path.isdir(old):
+                os.rename(old, folder)
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_bytes(
@@ -113,14 +127,65 @@ def append_lines(path: str | os.PathLike, *lines: str) -> None:
         file.write(text)
 
 
-def _beside(path: str | os.PathLike) -> str:
-    """A name that nothing has, of a hidden file in the same folder."""
+def beside(path: str | os.PathLike) -> str:
+    """A name that nothing has, of a hidden file or folder in the same folder.
+
+    It says which process has chosen it; see `remove_abandoned`.
+    """
     path = os.fspath(path)
     # A URL is absolute; abspath would make a path of it.
     folder, name = os.path.split(
         path if "://" in path else os.path.abspath(path)
     )
-    return os.path.join(folder, f".{uuid.uuid4().hex}-{name}")
+    process = f"{_machine()}{os.getpid():08x}"
+    return os.path.join(folder, f".{process}{uuid.uuid4().hex[:16]}-{name}")
+
+
+def remove_abandoned(path: str | os.PathLike) -> None:
+    """Deletes what processes that have ended have left beside a path.
+
+    Those of other machines cannot be seen, and what they have left is kept.
+
+    Args:
+        path: of the file or folder that they were writing; nothing is looked
+            for where it is a URL.
+    """
+    path = os.fspath(path)
+    if "://" in path:
+        return
+    folder, name = os.path.split(os.path.abspath(path))
+    hidden = re.compile(
+        rf"\.{_machine()}([0-9a-f]{{8}})[0-9a-f]{{16}}-"
+        rf"(\.[0-9a-f]{{32}}-)?{re.escape(name)}"
+    )
+    found = os.listdir(folder) if os.path.isdir(folder) else []
+    for match in filter(None, map(hidden.fullmatch, found)):
+        if not _is_running(int(match[1], 16)):
+            left = os.path.join(folder, match[0])
+            if os.path.isdir(left):
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                _remove(left, None)
+
+
+def _machine() -> str:
+    """Eight hexadecimal digits for where a process's number means anything."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    text = f"{socket.gethostname()} {namespace}"
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # Another user's.
+    return True
 
 
 def _remove(path: str, gfile: Any) -> None:

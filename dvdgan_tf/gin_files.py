@@ -5,12 +5,15 @@ with dvdgan_tf; for the files that it includes the same holds.
 """
 
 import ast
+import contextlib
 import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
 
 import dvdgan_tf
+from dvdgan_tf import frame_size
+from dvdgan_tf.networks import sizes
 
 # The two statements that `dataset` reads.
 _DATASET = re.compile(r"DATASET\s*=\s*@([\w./]+)")
@@ -125,17 +128,21 @@ def check_bindings(bindings: Sequence[str]) -> None:
                     f"--gin_param={binding}"
                 ) from None
             continue
-        check_square(name, value)
+        if name == "RESOLUTION" or name.endswith(".resolution"):
+            frame_size.sides(value, name)
 
 
-def check_square(name: str, value: object) -> None:
-    """Raises ValueError if a binding is of a size that is not square."""
-    is_size = name == "RESOLUTION" or name.endswith(".resolution")
-    if is_size and isinstance(value, (list, tuple)):
-        raise ValueError(
-            f"{name} is one number of pixels, such as 64: frames that are not "
-            f"square are not supported yet. Received: {name}={value}"
-        )
+def check_trained_size(bindings: Sequence[str]) -> None:
+    """Raises ValueError for a size of frames that no network can make.
+
+    Args:
+        bindings: as of --gin_param; those that `check_bindings` accepts.
+    """
+    for binding in bindings:
+        name, _, value = (part.strip() for part in binding.partition("="))
+        if name == "RESOLUTION":
+            with contextlib.suppress(SyntaxError):
+                sizes.seed_and_doublings(ast.literal_eval(value))
 
 
 def _is_packaged_name(path: str) -> bool:

@@ -162,8 +162,10 @@ def prepare() -> None:
         print(f"Note: {note}")
     planned = [shard for made in plan.values() for shard in made]
     if tf.io.gfile.exists(builder.data_dir):
+        tidied = running.remove_shards(builder)
         raise ValueError(
-            f"There is a dataset in {builder.data_dir!r} already; choose "
+            f"There is a dataset in {builder.data_dir!r} already"
+            f"{', which only had to be tidied up' * tidied}; choose "
             "another --data_dir, or delete that folder first."
         )
     shards.make_folder(builder.work_dir)

@@ -12,7 +12,7 @@ import os
 
 from absl import flags
 
-from dvdgan_tf import command_line
+from dvdgan_tf import command_line, gin_files
 from dvdgan_tf.command_line import fail, sentences
 from dvdgan_tf.errors import one_line
 from dvdgan_tf.quiet import import_tensorflow
@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Parses gin, sets up the strategy, trains."""
     command_line.parse(FLAGS, __doc__, arguments)
     command_line.check_configuration(FLAGS, "gin/demo.gin")
+    with sentences("nothing was begun"):
+        gin_files.check_trained_size(FLAGS.gin_param)
     command_line.check_workdir(FLAGS)
     keep_compiled()
     # A mistake on the command line is reported before these seconds.

@@ -4,6 +4,8 @@ import json
 
 import tensorflow as tf
 
+from dvdgan_tf import frame_size
+
 
 class Module:
     """Red is z, green the mean label, blue the truncation; counts calls.
@@ -11,11 +13,11 @@ class Module:
     A continuation is the last frame given plus z, in red.
     """
 
-    def __init__(self, given=0):
+    def __init__(self, given=0, resolution=4):
         self.facts = {
             "model": "DVD-GAN-FP" if given else "DVD-GAN",
             "step": 1000,
-            "resolution": 4,
+            "resolution": resolution,
             "num_frames": 5,
             "conditioning_frames": given,
             "z_dim": 1,
@@ -42,4 +44,5 @@ class Module:
             red += tf.reduce_mean(inputs["frames"][:, -1, ..., 0], [1, 2])
         blue = tf.fill(red.shape, inputs["truncation"])
         colour = tf.stack([red, label, blue], -1)[:, None, None, None]
-        return tf.tile(colour, [1, 5 - self.given, 4, 4, 1])
+        size = frame_size.sides(self.facts["resolution"])
+        return tf.tile(colour, [1, 5 - self.given, *size, 1])

@@ -161,6 +161,22 @@ def up_nearest(x):
 UP = {"bilinear": up_bilinear, "nearest": up_nearest, None: lambda x: x}
 
 
+def pool_up(x, spatial=2, time=1, reduce=np.mean):
+    """As `pool`, but rows and columns that are left have smaller windows."""
+    b, t, h, w, c = x.shape
+    t, h, w = t // time, -(-h // spatial), -(-w // spatial)
+    out = np.empty((b, t, h, w, c))
+    for k, i, j in np.ndindex(t, h, w):
+        window = x[
+            :,
+            k * time : (k + 1) * time,
+            i * spatial : (i + 1) * spatial,
+            j * spatial : (j + 1) * spatial,
+        ]
+        out[:, k, i, j] = reduce(window, axis=(1, 2, 3))
+    return out
+
+
 def pool(x, spatial=2, time=1, reduce=np.mean):
     """Windows without overlap of [B, T, H, W, C], remainders dropped."""
     b, t, h, w, c = x.shape
@@ -207,8 +223,8 @@ def conv_gru(xs, w, h=None):
 def attention(x, w):
     """BigGAN's non-local block, frame by frame."""
     theta = conv(x, w.below("theta"))
-    phi = pool(conv(x, w.below("phi")), reduce=np.max)
-    g = pool(conv(x, w.below("g")), reduce=np.max)
+    phi = pool_up(conv(x, w.below("phi")), reduce=np.max)
+    g = pool_up(conv(x, w.below("g")), reduce=np.max)
     out = np.empty_like(x)
     for b, t in np.ndindex(x.shape[:2]):
         queries, keys, v = (
@@ -233,7 +249,7 @@ def g_block(x, c, w, up=None, training=False):
     return main + skip
 
 
-def d_block(x, w, spatial=2, time=1, first=False):
+def d_block(x, w, spatial=2, time=1, first=False, pool=pool):
     """v2: ReLU, conv, ReLU, conv, pool; skip: conv1x1, pool."""
     main = conv(x if first else relu(x), w.below("conv1"))
     main = pool(conv(relu(main), w.below("conv2")), spatial, time)
@@ -241,20 +257,34 @@ def d_block(x, w, spatial=2, time=1, first=False):
     return main + skip
 
 
+def map_size(x):
+    """Height and width of [B, T, H, W, C], as names of layers have them."""
+    return f"{x.shape[2]}x{x.shape[3]}"
+
+
 def generator(
-    z, y, w, num_frames, sizes, up="bilinear", training=False, states=None
+    z,
+    y,
+    w,
+    num_frames,
+    num_groups,
+    up="bilinear",
+    training=False,
+    states=None,
+    seed=(4, 4),
 ):
-    """G; y is one-hot, `sizes` the resolutions at which groups start."""
+    """G; y is one-hot."""
     c = np.concatenate([z, y @ w["class_embedding"]], -1)
-    seed = dense(c, w.below("seed")).reshape(len(z), 4, 4, -1)
+    seed = dense(c, w.below("seed")).reshape(len(z), *seed, -1)
     x = np.stack([seed] * num_frames, 1)
-    for i, s in enumerate(sizes):
+    for i in range(num_groups):
         h = None if states is None else states[i]
-        x = conv_gru(x, w.below(f"{s}x{s}_recurrent"), h)
-        x = g_block(x, c, w.below(f"{s}x{s}_block"), None, training)
-        x = g_block(x, c, w.below(f"{s}x{s}_block_up"), up, training)
-        if f"{2 * s}x{2 * s}_attention" in w:
-            x = attention(x, w.below(f"{2 * s}x{2 * s}_attention"))
+        s = map_size(x)
+        x = conv_gru(x, w.below(f"{s}_recurrent"), h)
+        x = g_block(x, c, w.below(f"{s}_block"), None, training)
+        x = g_block(x, c, w.below(f"{s}_block_up"), up, training)
+        if f"{map_size(x)}_attention" in w:
+            x = attention(x, w.below(f"{map_size(x)}_attention"))
     x = relu(batch_norm(x, c, w.below("head_norm"), training))
     return np.tanh(conv(x, w.below("head")))
 
@@ -267,34 +297,33 @@ def projection_head(x, y, w):
     return (linear + np.einsum("btc,bc->bt", h, e_y)).sum(1)
 
 
-def discriminator(x, y, w, num_blocks, num_3d_blocks=0, time_pool=1):
+def discriminator(x, y, w, num_blocks, num_3d_blocks=0, time_pool=1, pool=pool):
     """D_S or D_T after its input; y is one-hot. The last block keeps size."""
     for i in range(num_blocks):
-        size = x.shape[2]
         last = i == num_blocks - 1
-        block = w.below(f"{size}x{size}_block{i}")
+        block = w.below(f"{map_size(x)}_block{i}")
         is_3d = i < num_3d_blocks
         kernel = (3, 3, 3) if is_3d else (3, 3)
         assert block["conv1/kernel"].shape[:-2] == kernel
         assert block["conv2/kernel"].shape[:-2] == kernel
         x = d_block(
-            x, block, 1 if last else 2, time_pool if is_3d else 1, i == 0
+            x, block, 1 if last else 2, time_pool if is_3d else 1, i == 0, pool
         )
-        if f"{x.shape[2]}x{x.shape[2]}_attention" in w and not last:
-            x = attention(x, w.below(f"{x.shape[2]}x{x.shape[2]}_attention"))
+        if f"{map_size(x)}_attention" in w and not last:
+            x = attention(x, w.below(f"{map_size(x)}_attention"))
     return projection_head(x, y, w)
 
 
 def frame_encoder(frames, w, num_blocks):
-    """h0 of each unit from 4x4 up: the C maps of a frame size, conv, ReLU."""
+    """h0 of each unit, small to large: the maps of a size, conv, ReLU."""
     x, maps = frames, {}
     for i in range(num_blocks):
         last = i == num_blocks - 1
-        name = f"{frames.shape[2] >> i}x{frames.shape[2] >> i}_block{i}"
-        x = d_block(x, w.below(name), 1 if last else 2, first=i == 0)
-        maps[x.shape[2]] = x  # The last of two 4x4 maps stays.
+        block = w.below(f"{map_size(x)}_block{i}")
+        x = d_block(x, block, 1 if last else 2, first=i == 0)
+        maps[map_size(x)] = x  # The last of two of the seed's size stays.
     states = []
-    for size in sorted(maps):
+    for size in sorted(maps, key=lambda size: maps[size].shape[2]):
         joined = np.concatenate(list(np.moveaxis(maps[size], 1, 0)), -1)
-        states.append(relu(conv(joined, w.below(f"{size}x{size}_state"))))
+        states.append(relu(conv(joined, w.below(f"{size}_state"))))
     return states

@@ -2,6 +2,9 @@
 
 import json
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -92,6 +95,63 @@ def test_a_folder_takes_the_place_of_an_earlier_one(tmp_path):
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["made"]
     assert [p.name for p in (tmp_path / "made").iterdir()] == ["b"]
+
+
+KILLED = """
+import os, sys
+from dvdgan_tf import files
+with {context} as temporary:
+    {write}
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("context", "write"),
+    [
+        ("files.replacing('a')", "open(temporary, 'w').write('half')"),
+        ("files.new_folder('a')", "os.makedirs(temporary + '/deep')"),
+        ("files.new_folder(files.beside('a'))", "os.makedirs(temporary)"),
+    ],
+)
+def test_what_a_killed_process_has_left_goes_with_the_next(
+    tmp_path, monkeypatch, context, write
+):
+    root = pathlib.Path(files.__file__).parents[1]
+    code = KILLED.format(context=context, write=write)
+    command = [sys.executable, "-c", code]
+    env = os.environ | {"PYTHONPATH": str(root)}
+    ended = subprocess.run(command, cwd=tmp_path, env=env)
+    assert ended.returncode == -9 and len(os.listdir(tmp_path)) == 1
+    monkeypatch.chdir(tmp_path)
+    # A process that is there writes it, too, and another file has its end.
+    other = os.path.basename(files.beside("a"))
+    pathlib.Path(other).touch()
+    files.write_text("b-a", "")
+    assert len(os.listdir(tmp_path)) == 3
+    files.write_text("a", "whole")
+    assert set(os.listdir(tmp_path)) == {"a", "b-a", other}
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    folder = tmp_path / "best"
+    folder.mkdir()
+    (folder / "old").touch()
+    rename = os.rename
+
+    def full(old, new):
+        if new == str(folder) and not os.path.exists(f"{old}/old"):
+            raise OSError("no space")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", full)
+    with (
+        pytest.raises(OSError, match="no space"),
+        files.new_folder(folder, overwrite=True) as new,
+    ):
+        os.makedirs(new)
+    assert os.listdir(tmp_path) == ["best"]
+    assert os.listdir(folder) == ["old"]
 
 
 @pytest.mark.parametrize("before", ["", "1\n", "1", '{"step": 2, "lo'])

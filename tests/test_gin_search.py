@@ -57,6 +57,9 @@ def test_includes_are_found_likewise(tmp_path, caplog):
         "train.final_report = None",
         "CH = %gin.REQUIRED",
         "Generator.channel_multipliers = (6, 4)",
+        "RESOLUTION = (64, 112)",
+        # Clips of others can be measured at any size.
+        "RESOLUTION = 100",
         "Trainer.learning_rate_g = 1e-4",
     ],
 )
@@ -70,8 +73,8 @@ def test_good_bindings(binding):
         ("DATA_DIR=data", "write --gin_param=\"DATA_DIR='data'\""),
         ("I3D_HANDLE = ~/i3d", "write --gin_param=\"I3D_HANDLE='~/i3d'\""),
         ("CACHE=/a/b-c d", "The text of CACHE is not in quotes"),
-        ("RESOLUTION=(64, 112)", "not square are not supported yet"),
-        ("TfdsVideos.resolution=[64, 112]", "TfdsVideos.resolution is one"),
+        ("RESOLUTION=(64, 112, 3)", "RESOLUTION must be one number of"),
+        ("TfdsVideos.resolution='64'", "TfdsVideos.resolution must be one"),
     ],
 )
 def test_bad_bindings(binding, words):
@@ -80,11 +83,11 @@ def test_bad_bindings(binding, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_size_that_is_not_square_in_a_file(tmp_path):
+def test_what_is_no_size_in_a_file(tmp_path):
     (tmp_path / "own.gin").write_text(
-        'include "gin/demo.gin"\nRESOLUTION = (32, 64)'
+        'include "gin/demo.gin"\nRESOLUTION = (32, 64, 3)'
     )
-    with pytest.raises(ValueError, match=r"RESOLUTION=\(32, 64\)"):
+    with pytest.raises(ValueError, match=r"RESOLUTION must .* \(32, 64, 3\)"):
         config.parse(["own.gin"], [])
 
 
@@ -102,3 +105,10 @@ def test_the_dataset_is_read_without_gin(tmp_path):
     assert gin_files.dataset(["own.gin"], []) == "Mine"
     own.write_text("include 'own.gin'\nDATASET = @Mine")
     assert gin_files.dataset(["own.gin"], []) == "Mine"
+
+
+def test_sizes_that_can_be_trained():
+    gin_files.check_trained_size(["CH = 3", "RESOLUTION = (64, 112)"])
+    gin_files.check_trained_size(["RESOLUTION = %gin.REQUIRED"])
+    with pytest.raises(ValueError, match=r"nearest are \(64, 96\) and"):
+        gin_files.check_trained_size(["RESOLUTION = (64, 100)"])

@@ -31,7 +31,14 @@ SHARED = {
 ROOTS = SHARED | {"__main__", *COMMANDS}
 
 # Every room may import them; they import nothing of the project.
-EVERYWHERE = {"arrays", "files", "plain_text", "progress_bar", "run_folder"}
+EVERYWHERE = {
+    "arrays",
+    "files",
+    "frame_size",
+    "plain_text",
+    "progress_bar",
+    "run_folder",
+}
 
 # Sub-package: what else of dvdgan_tf it may import, itself included.
 ALLOWED = {
@@ -66,6 +73,7 @@ ALLOWED = {
     "plotting": {"plotting"},
     "arrays": set(),
     "files": set(),
+    "frame_size": set(),
     "plain_text": set(),
     "run_folder": set(),
     "archives": set(),

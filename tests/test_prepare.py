@@ -108,7 +108,16 @@ def test_a_dataset_that_is_there_is_not_touched(source, undisturbed):
     before = records(data_dir)
     result = run(source, data_dir, "--quality=50")
     assert result.returncode == 2
-    assert "already" in result.stderr
+    assert "already; choose" in result.stderr
+    # What is left where the command was killed while it tidied up.
+    left = [data_dir / "video_folder.work"]
+    left.append(data_dir / "video_folder" / "incomplete.ABC_1.0.0")
+    for folder in left:
+        folder.mkdir()
+    result = run(source, data_dir)
+    assert result.returncode == 2
+    assert "already, which only had to be tidied up" in result.stderr
+    assert not any(folder.exists() for folder in left)
     assert records(data_dir) == before
 
 

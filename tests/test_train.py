@@ -65,7 +65,10 @@ def run(capsys, tmp_path):
             [DEMO, "--gin_param=DATA_DIR=data/clips"],
             "write --gin_param=\"DATA_DIR='data/clips'\"",
         ),
-        ([DEMO, "--gin_param=RESOLUTION=(64, 112)"], "not square"),
+        (
+            [DEMO, "--gin_param=RESOLUTION=(64, 100)"],
+            "the nearest are (64, 96) and (64, 112)",
+        ),
         ([DEMO, "--gin_fil=x"], "gin_fil"),
         ([DEMO, "--gin_param=Trainer.d_stepz=1"], "d_stepz"),
         ([DEMO, "--gin_param=CH=%gin.REQUIRED"], "CH"),

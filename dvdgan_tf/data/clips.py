@@ -41,19 +41,18 @@ def random_window_start(
     return tf.random.stateless_uniform([], seed, 0, starts, tf.int32)
 
 
-def random_square(
+def random_corner(
     height: int | tf.Tensor,
     width: int | tf.Tensor,
-    resolution: int,
+    size: tuple[int, int],
     seed: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draws the corner of a square, uniform over all that fit.
+    """Draws the corner of a crop, uniform over all that fit.
 
     Args:
         height: height of the whole frame in pixels, integer scalar.
         width: width of the whole frame in pixels, integer scalar.
-        resolution: height and width of the square in pixels, no more than
-            either.
+        size: (height, width) of the crop in pixels, no more than the whole.
         seed: int32 [2].
 
     Returns:
@@ -61,34 +60,33 @@ def random_square(
     """
     seeds = tf.random.split(seed, 2)
     top, left = (
-        tf.random.stateless_uniform(
-            [], seeds[i], 0, side - resolution + 1, tf.int32
+        tf.random.stateless_uniform([], seeds[i], 0, whole - side + 1, tf.int32)
+        for i, (whole, side) in enumerate(
+            zip((height, width), size, strict=True)
         )
-        for i, side in enumerate((height, width))
     )
     return top, left
 
 
-def random_square_crop(
-    video: tf.Tensor, resolution: int, seed: tf.Tensor
+def random_crop(
+    video: tf.Tensor, size: tuple[int, int], seed: tf.Tensor
 ) -> tf.Tensor:
-    """Crops a random square, the same in all frames.
+    """Crops at a random place, the same in all frames.
 
     Args:
-        video: [..., H, W, C], H and W at least `resolution`; where one is
+        video: [..., H, W, C], H and W at least those of `size`; where one is
             equal to it, this is the paper's crop along the other axis.
-        resolution: height and width of the square in pixels.
+        size: (height, width) of the crop in pixels.
         seed: int32 [2].
 
     Returns:
-        [..., resolution, resolution, C], the dtype of `video`.
+        [..., *size, C], the dtype of `video`.
     """
     shape = tf.shape(video)
-    top, left = random_square(shape[-3], shape[-2], resolution, seed)
-    crop = video[..., top : top + resolution, left : left + resolution, :]
-    return tf.ensure_shape(
-        crop, [*video.shape[:-3], resolution, resolution, video.shape[-1]]
-    )
+    top, left = random_corner(shape[-3], shape[-2], size, seed)
+    height, width = size
+    crop = video[..., top : top + height, left : left + width, :]
+    return tf.ensure_shape(crop, [*video.shape[:-3], *size, video.shape[-1]])
 
 
 def random_flip(video: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -11,10 +11,12 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.frame_size import Resolution, compact, sides
+
 _SAMPLES = 8  # scikit-learn's images are 8x8, with values from 0 to 16
 _BRIGHTEST = 16
 
-# Speeds in fractions of the resolution per frame: at 32x32 from 1 to 2.67
+# Speeds in fractions of the shorter side per frame: at 32x32 from 1 to 2.67
 # pixels, so that every digit crosses a good part of the frame in a clip.
 _SLOWEST, _FASTEST = 1 / 32, 1 / 12
 
@@ -32,19 +34,20 @@ class MovingDigits:
     """Clips of one moving digit, white on black; the class is the digit.
 
     The seed of a clip draws its first position, direction and speed, each
-    uniformly; the speed is constant, from 1/32 to 1/12 of the resolution per
+    uniformly; the speed is constant, from 1/32 to 1/12 of the shorter side per
     frame. Positions are not rounded to pixels: rendering is bilinear.
 
     A source for `pipeline.batches`.
 
     Args:
-        resolution: height and width of a clip in pixels, at least 32.
+        resolution: height and width of a clip in pixels, at least 32: one
+            number for a square, or both.
         num_frames: frames in a clip.
         num_examples: clips in an epoch; scikit-learn has 1797 images.
         split: "train", the first 1,500 of the images; "test", the other 297;
             or "all".
         digit_size: side in pixels of the square that the digit stays in and
-            fades to black within; half of `resolution` if None.
+            fades to black within; half of the shorter side if None.
 
     Attributes:
         num_examples: number of clips in an epoch.
@@ -61,15 +64,17 @@ class MovingDigits:
 
     def __init__(
         self,
-        resolution: int,
+        resolution: Resolution,
         num_frames: int,
         num_examples: int = 1797,
         split: str = "all",
         digit_size: int | None = None,
     ) -> None:
+        self._size = sides(resolution, "MovingDigits.resolution")
+        self._shorter = min(self._size)
         if digit_size is None:
-            digit_size = resolution // 2
-        _check_arguments(resolution, num_frames, num_examples, digit_size)
+            digit_size = self._shorter // 2
+        _check_arguments(self._shorter, num_frames, num_examples, digit_size)
         self.resolution = resolution
         self.num_frames = num_frames
         self.num_examples = num_examples
@@ -124,7 +129,7 @@ class MovingDigits:
             "split": self._split,
             "records": self.num_examples,
             "digit_size": self._digit_size,
-            "resolution": self.resolution,
+            "resolution": compact(self.resolution),
             "num_frames": self.num_frames,
         }
 
@@ -141,15 +146,15 @@ class MovingDigits:
             seed: int32 [2]: which motion.
 
         Returns:
-            uint8 [num_frames, resolution, resolution, 3], int32 label.
+            uint8 [num_frames, height, width, 3], int32 label.
         """
         image = tf.gather(self._images, index % len(self._images))
         tops, lefts = tf.unstack(self._path(seed))
         frames = tf.einsum(
             "thi,ij,twj->thw",
-            self._weights(tops),
+            self._weights(tops, self._size[0]),
             image,
-            self._weights(lefts),
+            self._weights(lefts, self._size[1]),
         )
         video = tf.cast(tf.round(frames * 255.0), tf.uint8)
         video = tf.repeat(video[..., tf.newaxis], 3, axis=-1)
@@ -159,42 +164,43 @@ class MovingDigits:
     def _path(self, seed):
         # [2, T]: top and left of the digit's square, in pixels.
         seeds = tf.random.split(seed, 3)
-        span = float(self.resolution - self._digit_size)
-        first = tf.random.stateless_uniform([2], seeds[0], 0.0, span)
-        speed = self.resolution * tf.random.stateless_uniform(
+        # How far the square can move down, and to the right.
+        span = np.subtract(self._size, self._digit_size).astype(np.float32)
+        first = span * tf.random.stateless_uniform([2], seeds[0])
+        speed = self._shorter * tf.random.stateless_uniform(
             [], seeds[1], _SLOWEST, _FASTEST
         )
         angle = tf.random.stateless_uniform([], seeds[2], 0.0, 2 * math.pi)
         velocity = speed * tf.stack([tf.sin(angle), tf.cos(angle)])
         times = tf.range(self.num_frames, dtype=tf.float32)
         unfolded = first[:, tf.newaxis] + velocity[:, tf.newaxis] * times
+        span = span[:, np.newaxis]
         # A triangle wave of period 2 span: rises to span and comes back.
         return span - tf.abs(tf.math.floormod(unfolded, 2 * span) - span)
 
-    def _weights(self, starts):
-        """Bilinear interpolation along one axis, [T, resolution, 8].
+    def _weights(self, starts, side):
+        """Bilinear interpolation along one axis, [T, side, 8].
 
         Sample i of the digit lies i + 1 of 9 parts into the square, so its
         edges fade to black inside. Pixel h is centred at h + 0.5.
         """
         scale = self._digit_size / (_SAMPLES + 1)
-        centres = tf.range(self.resolution, dtype=tf.float32) + 0.5
+        centres = tf.range(side, dtype=tf.float32) + 0.5
         position = (centres - starts[:, tf.newaxis]) / scale - 1.0
         samples = tf.range(_SAMPLES, dtype=tf.float32)
         distance = tf.abs(position[:, :, tf.newaxis] - samples)
         return tf.maximum(0.0, 1.0 - distance)
 
 
-def _check_arguments(resolution, num_frames, num_examples, digit_size):
-    if resolution < 32:
+def _check_arguments(shorter, num_frames, num_examples, digit_size):
+    if shorter < 32:
         raise ValueError(
-            "MovingDigits.resolution must be at least 32. Received: "
-            f"{resolution}."
+            f"MovingDigits.resolution must be at least 32. Received: {shorter}."
         )
-    if not 8 <= digit_size < resolution:
+    if not 8 <= digit_size < shorter:
         raise ValueError(
-            f"MovingDigits.digit_size must be from 8 to {resolution - 1}, "
-            f"below the resolution. Received: {digit_size}."
+            f"MovingDigits.digit_size must be from 8 to {shorter - 1}, "
+            f"below the shorter side. Received: {digit_size}."
         )
     for name, value in (
         ("num_frames", num_frames),

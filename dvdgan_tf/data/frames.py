@@ -67,57 +67,58 @@ def _any_size(frame):
 
 
 def decode_crop(
-    encoded: tf.Tensor, jpeg: bool, resolution: int, seed: tf.Tensor
+    encoded: tf.Tensor, jpeg: bool, size: tuple[int, int], seed: tf.Tensor
 ) -> tf.Tensor:
-    """Decodes as the paper does: resized short side, then a random square.
+    """Decodes as the paper does: scaled to just cover `size`, then cropped.
 
-    Frames whose short side is `resolution` as stored are not resized, and of
-    a JPEG then only the square is decoded.
+    For square clips that is the short side to that size, and a random square.
+    Frames that just cover it as stored are not resized, and of a JPEG then
+    only the crop is decoded.
 
     Args:
         encoded: string [T], JPEG or PNG frames of one size.
         jpeg: whether all are JPEG.
-        resolution: height and width of the clip in pixels.
-        seed: int32 [2], of the square.
+        size: (height, width) of the clip in pixels.
+        seed: int32 [2], which draws the place of the crop.
 
     Returns:
-        uint8 [T, resolution, resolution, 3].
+        uint8 [T, *size, 3].
     """
     if not jpeg:
         video = decode(encoded)
         video = tf.cond(
-            tf.reduce_min(tf.shape(video)[1:3]) == resolution,
+            just_covers(tf.shape(video)[1:3], size),
             lambda: video,
-            lambda: resize_short_side(video, resolution),
+            lambda: resize_to_cover(video, size),
         )
-        return clips.random_square_crop(video, resolution, seed)
-    size = tf.io.extract_jpeg_shape(encoded[0])[:2]
+        return clips.random_crop(video, size, seed)
+    stored = tf.io.extract_jpeg_shape(encoded[0])[:2]
     return tf.cond(
-        tf.reduce_min(size) == resolution,
-        lambda: _decode_square(encoded, size, resolution, seed),
-        lambda: clips.random_square_crop(
-            resize_short_side(decode(encoded), resolution), resolution, seed
+        just_covers(stored, size),
+        lambda: _decode_part(encoded, stored, size, seed),
+        lambda: clips.random_crop(
+            resize_to_cover(decode(encoded), size), size, seed
         ),
     )
 
 
-def decode_squash(encoded: tf.Tensor, resolution: int) -> tf.Tensor:
-    """Decodes frames and resizes both sides to `resolution`.
+def decode_squash(encoded: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Decodes frames and resizes both sides to those of the clip.
 
     Args:
         encoded: string [T], JPEG or PNG frames of one size.
-        resolution: height and width of the clip in pixels.
+        size: (height, width) of the clip in pixels.
 
     Returns:
-        uint8 [T, resolution, resolution, 3].
+        uint8 [T, *size, 3].
     """
     video = decode(encoded)
     video = tf.cond(
-        tf.reduce_all(tf.shape(video)[1:3] == resolution),
+        tf.reduce_all(tf.shape(video)[1:3] == size),
         lambda: video,
-        lambda: resize(video, [resolution, resolution]),
+        lambda: resize(video, size),
     )
-    return tf.ensure_shape(video, [encoded.shape[0], resolution, resolution, 3])
+    return tf.ensure_shape(video, [encoded.shape[0], *size, 3])
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -138,35 +139,47 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _decode_square(encoded, size, resolution, seed):
-    top, left = clips.random_square(size[0], size[1], resolution, seed)
-    square = tf.stack([top, left, resolution, resolution])
+def just_covers(stored: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Whether frames are as large as `size`, and one side is no larger."""
+    larger = stored - tf.constant(size)
+    return tf.reduce_min(larger) == 0
+
+
+def _decode_part(encoded, stored, size, seed):
+    top, left = clips.random_corner(stored[0], stored[1], size, seed)
+    part = tf.stack([top, left, *size])
     # The exact transform and smooth chroma cost no time that can be measured.
     video = tf.stack(
         [
             tf.io.decode_and_crop_jpeg(
-                frame, square, 3, dct_method="INTEGER_ACCURATE"
+                frame, part, 3, dct_method="INTEGER_ACCURATE"
             )
             for frame in tf.unstack(encoded)
         ]
     )
-    return tf.ensure_shape(video, [None, resolution, resolution, 3])
+    return tf.ensure_shape(video, [None, *size, 3])
 
 
-def resize_short_side(video: tf.Tensor, resolution: int) -> tf.Tensor:
-    """Resizes, keeping the shape, so that the shorter side is `resolution`.
+def resize_to_cover(video: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Resizes, keeping the shape, to the least that covers `size`.
 
     Args:
         video: uint8 [T, H, W, 3].
-        resolution: length of the shorter side in pixels.
+        size: (height, width) in pixels.
 
     Returns:
-        uint8 [T, h, w, 3], the lesser of h and w being `resolution`.
+        uint8 [T, h, w, 3], h or w as in `size` and the other no less.
     """
-    size = tf.shape(video)[1:3]
-    short = tf.reduce_min(size)
+    stored = tf.shape(video)[1:3]
+    height, width = size
+    # The side that is scaled most: exactly to that of `size`.
+    side, target = tf.cond(
+        stored[0] * width <= stored[1] * height,
+        lambda: (stored[0], height),
+        lambda: (stored[1], width),
+    )
     # Rounded to the nearest.
-    return resize(video, (2 * size * resolution + short) // (2 * short))
+    return resize(video, (2 * stored * target + side) // (2 * side))
 
 
 def resize(video: tf.Tensor, size: Any) -> tf.Tensor:

@@ -7,13 +7,13 @@ save, and one replica or many see the same global batches.
 Where the examples come from is a source, any object that has
 
     num_frames      int, T
-    resolution      int, height and width of a clip in pixels
+    resolution      int, height and width of a clip in pixels, or the pair
     class_names     list of str
     prepare()       does what takes long, such as decoding; called once
     num_examples    int, N; this and what follows only once prepared
     label_counts    integer array [classes], the number of clips in each
     describe()      -> dict for JSON: all that the clips depend on
-    load(index, seed) -> (uint8 [T, resolution, resolution, 3], int32 [])
+    load(index, seed) -> (uint8 [T, height, width, 3], int32 [])
 
 and, where clips are to be held out (see `held_out`),
 

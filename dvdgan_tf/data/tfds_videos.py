@@ -20,6 +20,7 @@ from dvdgan_tf.data import (
     stored_dataset,
 )
 from dvdgan_tf.data.file_numbers import number_files
+from dvdgan_tf.frame_size import Resolution, compact, sides
 
 
 @gin.register
@@ -40,13 +41,15 @@ class TfdsVideos:
             unless one follows: "video_folder:1.0.0".
         cache_dir: folder for the index of a dataset whose own folder cannot
             be written; `~` is expanded.
-        resolution: height and width of a clip in pixels.
+        resolution: height and width of a clip in pixels: one number for a
+            square, or both.
         num_frames: frames in a clip.
         split: name of the split, or of several: "train+test".
         frame_stride: distance between frames of a clip in frames as stored.
-        fit: "crop", the paper's: the shorter side is resized to `resolution`
-            and a random square is cropped; or "squash": both sides are.
-            Frames stored at their size are not resized.
+        fit: "crop", the paper's: frames are resized to the least that covers
+            a clip (its shorter side, for a square) and cropped at random; or
+            "squash": both sides are resized. Frames stored at their size are
+            not resized.
         flip: whether half of the clips are mirrored.
         video_feature: the feature to read where there are several; "video"
             or "image_main" if None.
@@ -78,7 +81,7 @@ class TfdsVideos:
         data_dir: str,
         name: str,
         cache_dir: str,
-        resolution: int,
+        resolution: Resolution,
         num_frames: int,
         split: str = "train",
         frame_stride: int = 1,
@@ -88,12 +91,8 @@ class TfdsVideos:
         allow_missing: bool = False,
         skip_damaged: bool = False,
     ) -> None:
-        _check_arguments(
-            fit,
-            resolution=resolution,
-            num_frames=num_frames,
-            frame_stride=frame_stride,
-        )
+        _check_arguments(fit, num_frames=num_frames, frame_stride=frame_stride)
+        self._size = sides(resolution, "TfdsVideos.resolution")
         self.resolution = resolution
         self.num_frames = num_frames
         self._stride = frame_stride
@@ -186,7 +185,7 @@ class TfdsVideos:
             "records": self.num_examples,
             "records_digest": files.hexdigest()[:16],
             "video_feature": self._video_key,
-            "resolution": self.resolution,
+            "resolution": compact(self.resolution),
             "num_frames": self.num_frames,
             "stride": self._stride,
             "fit": self._fit,
@@ -295,14 +294,14 @@ class TfdsVideos:
             seed: int32 [2].
 
         Returns:
-            uint8 [num_frames, resolution, resolution, 3], int32 label; -1 if
-            the record is damaged and such ones are skipped.
+            uint8 [num_frames, height, width, 3], int32 label; -1 if the
+            record is damaged and such ones are skipped.
 
         Raises:
             tf.errors.InvalidArgumentError: the record is damaged, or the
                 shard is no longer there.
         """
-        shape = [self.num_frames, self.resolution, self.resolution, 3]
+        shape = [self.num_frames, *self._size, 3]
         nothing = tf.zeros([0, *shape[1:]], tf.uint8)
         video = records.attempt(lambda: self._clip(index, seed), nothing)
         video, label = tf.cond(
@@ -317,10 +316,10 @@ class TfdsVideos:
         seeds = tf.random.split(seed, 3)
         encoded = frames.check(self.encoded(index, seeds[0]))
         if self._fit == "squash":
-            video = frames.decode_squash(encoded, self.resolution)
+            video = frames.decode_squash(encoded, self._size)
         else:
             video = frames.decode_crop(
-                encoded, self._jpeg, self.resolution, seeds[1]
+                encoded, self._jpeg, self._size, seeds[1]
             )
         return clips.random_flip(video, seeds[2]) if self._flip else video
 

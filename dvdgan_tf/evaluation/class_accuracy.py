@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from dvdgan_tf.evaluation.clip_classifier import ClipClassifier
+from dvdgan_tf.frame_size import sides
 from dvdgan_tf.generation import latents
 from dvdgan_tf.plain_text import shown
 from dvdgan_tf.video.pixels import to_uint8
@@ -111,10 +112,10 @@ class ClassAccuracy:
     def train_classifier(self) -> Callable[..., np.ndarray]:
         """Returns a function: uint8 [b, T, H, W, 3] -> classes [b]."""
         self.source.prepare()
-        size = self.source.resolution
+        size = sides(self.source.resolution)
         classifier = ClipClassifier(
             len(self.source.class_names),
-            (self.source.num_frames, size, size, 3),
+            (self.source.num_frames, *size, 3),
             seed=self._seed,
         )
         batches = self._batches(self.source, self._batch_size, self._seed)

@@ -26,6 +26,7 @@ from dvdgan_tf.evaluation.protocol_checks import (
     check_generator,
 )
 from dvdgan_tf.evaluation.rows import make_rows
+from dvdgan_tf.frame_size import sides, text
 from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 
 
@@ -98,8 +99,8 @@ class Evaluator:
 
     def _check_network(self):
         """Tries one clip, so that a wrong size is reported in one sentence."""
-        size = self.source.resolution
-        clip = np.zeros([1, self.num_frames, size, size, 3], np.uint8)
+        size = sides(self.source.resolution)
+        clip = np.zeros([1, self.num_frames, *size, 3], np.uint8)
         self.network.preprocess(clip)
 
     def reference(self) -> Activations:
@@ -266,23 +267,24 @@ class Evaluator:
         return self._rows(self.reference(), [fake], facts)
 
     def _check_size(self, size, path):
-        """Refuses square clips of another size, and warns of oblong ones."""
-        real = self.source.resolution
+        """Refuses clips of another size, but for oblong ones beside squares."""
+        real = sides(self.source.resolution)
+        if size == real:
+            return
         sizes = (
-            f"The clips in {path!r} are of {size[0]}x{size[1]} pixels and the "
-            f"real ones of {real}x{real}"
+            f"The clips in {path!r} are of {text(size)} pixels (height x "
+            f"width) and the real ones of {text(real)}"
         )
-        if size[0] == size[1] != real:
+        if size[0] == size[1] or real[0] != real[1]:
             raise ValueError(
                 f"{sizes}; set RESOLUTION, so that both are resized alike."
             )
-        if size[0] != size[1]:
-            logging.warning(
-                "%s: the network squashes them to a square. Real clips that "
-                'are squashed, too (TfdsVideos.fit = "squash"), are more alike '
-                "than cropped ones.",
-                sizes,
-            )
+        logging.warning(
+            "%s: the network squashes them to a square. Real clips that "
+            'are squashed, too (TfdsVideos.fit = "squash"), are more alike '
+            "than cropped ones.",
+            sizes,
+        )
 
     def _step(self, clips):
         return make_step(

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from dvdgan_tf import named_variables
+from dvdgan_tf.frame_size import sides
 from dvdgan_tf.generation.input_checks import checked
 from dvdgan_tf.layers.spectral_norm import spectral_weights
 from dvdgan_tf.run_folder import RunConfig
@@ -60,10 +61,10 @@ class DiscriminatorModule(tf.Module):
 
         self._run = run
         self._num_classes = generator.num_classes
-        size = generator.resolution
+        size = sides(generator.resolution)
         self._specs = {
             "videos": tf.TensorSpec(
-                [None, generator.num_frames, size, size, 3],
+                [None, generator.num_frames, *size, 3],
                 tf.float32,
                 "videos",
             ),

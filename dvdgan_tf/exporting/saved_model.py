@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import tempfile
 
 import tensorflow as tf
 
@@ -55,20 +55,18 @@ def write(
         json.dumps(metadata, indent=1),
         without_paths(config),
     )
-    with files.new_folder(folder) as temporary:
-        # Beside it, not inside: the writer copies assets.
-        assets = f"{temporary}-assets"
-        os.makedirs(assets)
-        try:
-            root.assets = []
-            for name, text in zip(ASSETS, texts, strict=True):
-                path = os.path.join(assets, name)
-                with open(path, "w") as file:
-                    file.write(text)
-                root.assets.append(tf.saved_model.Asset(path))
-            tf.saved_model.save(root, temporary, signatures=signatures)
-        finally:
-            shutil.rmtree(assets)
+    with (
+        files.new_folder(folder) as temporary,
+        # Not inside of the folder: the writer copies assets.
+        tempfile.TemporaryDirectory() as assets,
+    ):
+        root.assets = []
+        for name, text in zip(ASSETS, texts, strict=True):
+            path = os.path.join(assets, name)
+            with open(path, "w") as file:
+                file.write(text)
+            root.assets.append(tf.saved_model.Asset(path))
+        tf.saved_model.save(root, temporary, signatures=signatures)
 
 
 def _reusable(module):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl import logging
 
 from dvdgan_tf.data import pipeline
+from dvdgan_tf.frame_size import compact
 from dvdgan_tf.generation import latents, standing_statistics
 from dvdgan_tf.generation.averaged_weights import CheckpointedGenerator
 from dvdgan_tf.generation.generator_module import GeneratorModule
@@ -150,7 +151,7 @@ def metadata(
     """What a module says of itself; values are those JSON has."""
     return {
         "model": "DVD-GAN-FP" if network.conditioning_frames else "DVD-GAN",
-        "resolution": network.resolution,
+        "resolution": compact(network.resolution),
         "num_frames": network.num_frames,
         "conditioning_frames": network.conditioning_frames,
         "z_dim": network.z_dim,

@@ -126,10 +126,7 @@ def _specs(network):
         "truncation": tf.TensorSpec([], tf.float32, "truncation"),
     }
     if network.conditioning_frames:
-        size = network.resolution
         specs["frames"] = tf.TensorSpec(
-            [None, network.conditioning_frames, size, size, 3],
-            tf.float32,
-            "frames",
+            [None, *network.given_shape()], tf.float32, "frames"
         )
     return specs

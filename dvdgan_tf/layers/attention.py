@@ -28,7 +28,8 @@ class SelfAttention(keras.layers.Layer):
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        inputs: [B, T, H, W, C], H and W even, C a multiple of 8.
+        inputs: [B, T, H, W, C], static H and W, C a multiple of 8. The pools'
+            windows are 2x2, and smaller in a last odd row or column.
         training: whether to run the power iteration.
 
     Returns:
@@ -102,11 +103,16 @@ class SelfAttention(keras.layers.Layer):
 
 
 def _max_pool(x):
-    """[B, T, H, W, C] -> [B, T, H / 2, W / 2, C], windows without overlap."""
+    """[B, T, H, W, C] -> [B, T, H / 2, W / 2, C], rounded up."""
     # Not `tf.nn.max_pool3d`: XLA finds the maximum again for the second
     # derivative, by the first 16 bits of each value, and takes another one
     # where they are equal; of bfloat16 it has no second derivative.
     *_, height, width, channels = x.shape
+    if height % 2:
+        # A row's maximum with itself is the row.
+        x, height = tf.concat([x, x[:, :, -1:]], 2), height + 1
+    if width % 2:
+        x, width = tf.concat([x, x[:, :, :, -1:]], 3), width + 1
     batch = tf.shape(x)[:2]
     for size in (width * channels, channels):
         x = tf.maximum(*tf.unstack(tf.reshape(x, [-1, 2, size]), axis=1))

@@ -33,19 +33,32 @@ def upsample(images: tf.Tensor, method: str = "bilinear") -> tf.Tensor:
 
 
 def average_pool(
-    images: tf.Tensor, spatial: int = 2, time: int = 1
+    images: tf.Tensor, spatial: int = 2, time: int = 1, round_up: bool = False
 ) -> tf.Tensor:
-    """Averages over windows without overlap; a remainder is dropped.
+    """Averages over windows without overlap.
 
     Args:
         images: [B, T, H, W, C].
         spatial: window in height and width.
-        time: window in time.
+        time: window in time, where a remainder is dropped.
+        round_up: whether a last odd row or column has windows of its own,
+            whose mean is that of what is in them, or is dropped; for spatial
+            windows of 1 or 2.
 
     Returns:
-        [B, T // time, H // spatial, W // spatial, C]
+        [B, T // time, H', W', C], see `pooled_side`.
     """
+    if round_up and any(side % spatial for side in images.shape[2:4]):
+        # "SAME" counts no padding, and of one row puts it at the end.
+        window = [1, 1, spatial, spatial, 1]
+        images = tf.nn.avg_pool3d(images, window, window, "SAME")
+        spatial = 1
     if spatial == 1 and time == 1:
         return images
     window = [1, time, spatial, spatial, 1]
     return tf.nn.avg_pool3d(images, window, window, "VALID")
+
+
+def pooled_side(side: int, window: int, round_up: bool) -> int:
+    """Returns the height or width that `average_pool` makes of one."""
+    return -(-side // window) if round_up else side // window

@@ -16,6 +16,7 @@ from dvdgan_tf.layers.convolutions import (
     pooling_kernel,
 )
 from dvdgan_tf.layers.orthogonal import Orthogonal
+from dvdgan_tf.layers.resampling import average_pool, pooled_side
 from dvdgan_tf.layers.spectral_norm import SpectralNorm, SpectralWeight
 
 
@@ -119,7 +120,10 @@ class SpectralConv(SpectralLayer):
             [batch, time, height, width, channels].
         pool: windows of an average pool of the result, 1 or 2 for each of
             the `rank` axes; no pool by default. It is part of the
-            convolution (see `convolutions`).
+            convolution (see `convolutions`) where all its windows are full.
+        round_up: whether a last odd row or column has a window of its own
+            (see `average_pool`), or is dropped. For inputs of five axes, and
+            one window in height and width.
         use_bias: whether a bias is added.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
@@ -130,7 +134,8 @@ class SpectralConv(SpectralLayer):
 
     Returns:
         The shape of `inputs` with `filters` channels, each of the `rank` axes
-        divided by its window, a remainder dropped.
+        divided by its window; a remainder is dropped, or counts as one more
+        in height and width with `round_up`.
     """
 
     def __init__(
@@ -139,6 +144,7 @@ class SpectralConv(SpectralLayer):
         kernel_size: int = 3,
         rank: int = 2,
         pool: Sequence[int] | None = None,
+        round_up: bool = False,
         use_bias: bool = True,
         spectral_norm: SpectralNorm | None = None,
         **kwargs: Any,
@@ -157,6 +163,7 @@ class SpectralConv(SpectralLayer):
                 "SpectralConv needs an odd kernel and pools of 1 or 2. "
                 f"Received: kernel_size={kernel_size}, pool={self.pool}"
             )
+        self.round_up = round_up
         self.use_bias = use_bias
 
     def get_config(self) -> dict[str, Any]:
@@ -166,6 +173,7 @@ class SpectralConv(SpectralLayer):
             "kernel_size": self.kernel_size,
             "rank": self.rank,
             "pool": list(self.pool),
+            "round_up": self.round_up,
             "use_bias": self.use_bias,
         }
 
@@ -174,16 +182,27 @@ class SpectralConv(SpectralLayer):
         shape = (*edges, inputs_shape[-1], self.filters)
         self.kernel = self.add_spectral_weight("kernel", shape)
         self.bias = self.add_bias(self.filters) if self.use_bias else None
+        # A smaller window has another mean than the kernel that pools.
+        self.pools_after = self.round_up and any(
+            side % self.pool[-1] for side in inputs_shape[-3:-1]
+        )
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         batch = inputs_shape[: -self.rank - 1]
         sizes = inputs_shape[-self.rank - 1 : -1]
-        pooled = (n and n // p for n, p in zip(sizes, self.pool, strict=True))
+        in_time = [False] * (self.rank - 2)
+        up = [*in_time, self.round_up, self.round_up]
+        pooled = (
+            n and pooled_side(n, p, u)
+            for n, p, u in zip(sizes, self.pool, up, strict=True)
+        )
         return (*batch, *pooled, self.filters)
 
     def parameters(self, training: bool) -> tuple[tf.Tensor, ...]:
         """Returns (kernel[, bias]) for `apply`, in the compute dtype."""
-        kernel = pooling_kernel(self.kernel.normalized(training), self.pool)
+        kernel = self.kernel.normalized(training)
+        if not self.pools_after:
+            kernel = pooling_kernel(kernel, self.pool)
         return self.cast(kernel, *([self.bias] if self.use_bias else []))
 
     def apply(
@@ -191,7 +210,11 @@ class SpectralConv(SpectralLayer):
     ) -> tf.Tensor:
         """The layer as a function of its arguments only; see `call`."""
         kernel, *bias = parameters
-        if max(self.pool) == 1:
+        if self.pools_after:
+            time = self.pool[0] if self.rank == 3 else 1
+            outputs = convolve(inputs, kernel)
+            outputs = average_pool(outputs, self.pool[-1], time, round_up=True)
+        elif max(self.pool) == 1:
             outputs = convolve(inputs, kernel)
         else:
             outputs = convolve_and_pool(inputs, kernel, self.pool)

@@ -11,7 +11,11 @@ from dvdgan_tf.layers.batch_norm import (
     scale_and_shift,
 )
 from dvdgan_tf.layers.rematerialization import run_segment_of_frames
-from dvdgan_tf.layers.resampling import average_pool, upsample
+from dvdgan_tf.layers.resampling import (
+    average_pool,
+    pooled_side,
+    upsample,
+)
 from dvdgan_tf.layers.shards import Batch
 from dvdgan_tf.layers.spectral_layers import SpectralConv
 from dvdgan_tf.layers.spectral_norm import SpectralNorm
@@ -138,14 +142,17 @@ class DBlock(keras.layers.Layer):
         spatial_pool: window of the average pool in space; 1 for none.
         time_pool: window of the average pool in time; 1 for none.
         first: whether this is the network's first block.
+        round_up: whether the pool in space counts a last odd row or column
+            (see `average_pool`), or drops it.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        inputs: [B, T, H, W, C].
+        inputs: [B, T, H, W, C], static H and W.
         training: whether to run the power iteration.
 
     Returns:
-        [B, T // time_pool, H // spatial_pool, W // spatial_pool, channels]
+        [B, T // time_pool, H / spatial_pool, W / spatial_pool, channels],
+        rounded down, or H and W up with `round_up`.
     """
 
     def __init__(
@@ -155,6 +162,7 @@ class DBlock(keras.layers.Layer):
         spatial_pool: int = 2,
         time_pool: int = 1,
         first: bool = False,
+        round_up: bool = False,
         spectral_norm: SpectralNorm | None = None,
         **kwargs: Any,
     ) -> None:
@@ -169,12 +177,15 @@ class DBlock(keras.layers.Layer):
         self.spatial_pool = spatial_pool
         self.time_pool = time_pool
         self.first = first
+        self.round_up = round_up
         shared = dict(
             rank=rank, spectral_norm=spectral_norm, dtype=self.dtype_policy
         )
         self.conv1 = SpectralConv(channels, name="conv1", **shared)
         pool = (time_pool, spatial_pool, spatial_pool)[3 - rank :]
-        self.conv2 = SpectralConv(channels, name="conv2", pool=pool, **shared)
+        self.conv2 = SpectralConv(
+            channels, name="conv2", pool=pool, round_up=round_up, **shared
+        )
         self.skip: SpectralConv | None = None
         self._shared = shared
 
@@ -190,13 +201,15 @@ class DBlock(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         batch, frames, height, width, _ = inputs_shape
-        return (
-            batch,
-            frames and frames // self.time_pool,
-            height // self.spatial_pool,
-            width // self.spatial_pool,
-            self.channels,
+        frames = frames and frames // self.time_pool
+        return batch, frames, *self.pooled((height, width)), self.channels
+
+    def pooled(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the height and width that the block makes of such."""
+        height, width = (
+            pooled_side(side, self.spatial_pool, self.round_up) for side in size
         )
+        return height, width
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.apply(inputs, self.parameters(training))
@@ -219,5 +232,7 @@ class DBlock(keras.layers.Layer):
             return main + inputs
         # A 1x1 convolution commutes with pooling, so it runs on the small
         # map; in the first block this is BigGAN's own order.
-        pooled = average_pool(inputs, self.spatial_pool, self.time_pool)
+        pooled = average_pool(
+            inputs, self.spatial_pool, self.time_pool, self.round_up
+        )
         return main + self.skip.apply(pooled, skip)

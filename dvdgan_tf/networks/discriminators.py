@@ -13,6 +13,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.frame_size import Resolution, sides, text
 from dvdgan_tf.layers.resampling import average_pool
 from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.networks.projection_discriminator import Discriminator
@@ -25,7 +26,7 @@ class SpatialDiscriminator(Discriminator):
     """D_S: scores k frames, each by itself, and sums.
 
     Args:
-        resolution: height and width of the videos.
+        resolution: height and width of the videos: one number, or both.
         num_classes: rows of the class embedding; 1 for unconditional.
         k: frames drawn per video; 8 in the paper.
         downsampling: window of the spatial average pool at the input: 1 for
@@ -39,7 +40,7 @@ class SpatialDiscriminator(Discriminator):
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        videos: [B, k, resolution, resolution, 3] in [-1, 1], the frames that
+        videos: [B, k, height, width, 3] in [-1, 1], the frames that
             `draw_frames` drew from the videos: a call is a function of its
             inputs and draws none itself. Or all inputs in one dict,
             {"videos": frames, "y": y}, where there must be k.
@@ -52,7 +53,7 @@ class SpatialDiscriminator(Discriminator):
 
     def __init__(
         self,
-        resolution: int = 128,
+        resolution: Resolution = 128,
         num_classes: int = 600,
         k: int = 8,
         downsampling: int = 1,
@@ -88,8 +89,7 @@ class SpatialDiscriminator(Discriminator):
         return {**super().get_config(), **reductions}
 
     def input_specs(self) -> dict[str, keras.InputSpec]:
-        size = self.resolution
-        shape = (None, self.k, size, size, 3)
+        shape = (None, self.k, *sides(self.resolution), 3)
         return {
             "videos": keras.InputSpec("float32", shape, name="videos"),
             "y": keras.InputSpec("int32", (None,), name="y"),
@@ -132,13 +132,13 @@ class TemporalDiscriminator(Discriminator):
     """D_T: scores all frames, spatially pooled by phi.
 
     Args:
-        resolution: height and width of the videos.
+        resolution: height and width of the videos: one number, or both.
         num_classes: rows of the class embedding; 1 for unconditional.
         phi: window of the spatial average pool at the input: 2 in the
             paper, which also tries 4 and 1 (identity).
         crop: factor of TrIVD-GAN's crop: before phi, all frames are cropped at
-            one place to resolution // crop pixels. DVD-GAN has 1, no crop;
-            TrIVD-GAN has more, with phi = 1.
+            one place to 1 / crop of height and width, rounded down. DVD-GAN
+            has 1, no crop; TrIVD-GAN has more, with phi = 1.
         num_3d_blocks: blocks at the input with 3x3x3 convolutions.
         time_pool: window in time of those blocks' average pool (open in the
             paper): 2, or 1 for none.
@@ -151,8 +151,8 @@ class TemporalDiscriminator(Discriminator):
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        videos: [B, T, size, size, 3] in [-1, 1], size = resolution // crop,
-            drawn by `draw_crop`. Or all inputs in one dict,
+        videos: [B, T, height // crop, width // crop, 3] in [-1, 1], drawn by
+            `draw_crop`. Or all inputs in one dict,
             {"videos": videos, "y": y}.
         y: class ids, integer [B], or soft labels [B, num_classes].
         training: whether to run the power iterations.
@@ -163,7 +163,7 @@ class TemporalDiscriminator(Discriminator):
 
     def __init__(
         self,
-        resolution: int = 128,
+        resolution: Resolution = 128,
         num_classes: int = 600,
         phi: int = 2,
         crop: int = 1,
@@ -211,20 +211,20 @@ class TemporalDiscriminator(Discriminator):
         }
 
     def input_specs(self) -> dict[str, keras.InputSpec]:
-        size = self.resolution // self.crop
-        shape = (None, None, size, size, 3)
+        shape = (None, None, *self.reduced(self.crop), 3)
         return {
             "videos": keras.InputSpec("float32", shape, name="videos"),
             "y": keras.InputSpec("int32", (None,), name="y"),
         }
 
     def check_drawn(self, videos: tf.Tensor) -> None:
-        size = self.resolution // self.crop
-        if videos.shape[2] not in (None, size):
+        size = self.reduced(self.crop)
+        received = tuple(videos.shape[2:4])
+        if None not in received and received != size:
             raise ValueError(
-                f"TemporalDiscriminator scores {size}x{size} pixels. "
-                f"Received: a height of {videos.shape[2]}; crop videos by its "
-                "method draw_crop(videos, noise)."
+                f"TemporalDiscriminator scores {text(size)} pixels. "
+                f"Received: {text(received)}; crop videos by its method "
+                "draw_crop(videos, noise)."
             )
 
     def apply(

@@ -11,12 +11,14 @@ import gin
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.frame_size import Resolution, compact, sides, text
 from dvdgan_tf.layers import configs
 from dvdgan_tf.layers.rematerialization import run_segment
 from dvdgan_tf.layers.shards import Batch, for_shards
 from dvdgan_tf.layers.spectral_layers import SpectralConv
 from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.networks.blocks import DBlock
+from dvdgan_tf.networks.sizes import scaled, seed_and_doublings
 from dvdgan_tf.networks.widths import (
     DISCRIMINATOR_MULTIPLIERS,
     check_at_least_one,
@@ -35,21 +37,21 @@ class FrameEncoder(keras.layers.Layer):
         h0 = ReLU(conv3x3([map_1; ...; map_C]))
 
     It goes to the unit of the same height and width: what is deep and small
-    to the first, what is shallow and large to the last. Two blocks end at
-    4x4; the last one's maps are used (open in the paper).
+    to the first, what is shallow and large to the last. Two blocks end at the
+    seed's size, such as 4x4; the last one's maps are used (open in the paper).
 
     Args:
-        resolution: height and width of the frames.
+        resolution: height and width of the frames: one number, or both.
         conditioning_frames: C.
-        state_widths: channels of the units' states, from 4x4 up.
+        state_widths: channels of the units' states, from the seed's up.
         ch: width unit of the D-blocks.
-        channel_multipliers: replaces the resolution's entry in
+        channel_multipliers: replaces the entry in
             `DISCRIMINATOR_MULTIPLIERS`.
         spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
-        frames: [B, C, resolution, resolution, 3] in [-1, 1], or its shards
-            (see `shards`).
+        frames: [B, C, height, width, 3] in [-1, 1], or its shards (see
+            `shards`).
         training: whether to run the power iterations.
         recompute: whether gradients evaluate the blocks again (see
             `rematerialization.run_segment`).
@@ -57,8 +59,8 @@ class FrameEncoder(keras.layers.Layer):
             other (see `rematerialization.run_segment`).
 
     Returns:
-        h0 of each unit, a list of [B, H, W, state width], from 4x4 up; each
-        in as many shards as `frames`.
+        h0 of each unit, a list of [B, H, W, state width], from the seed's
+        size up; each in as many shards as `frames`.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -66,7 +68,7 @@ class FrameEncoder(keras.layers.Layer):
 
     def __init__(
         self,
-        resolution: int,
+        resolution: Resolution,
         conditioning_frames: int,
         state_widths: Sequence[int],
         ch: int = 96,
@@ -83,29 +85,32 @@ class FrameEncoder(keras.layers.Layer):
         self.channel_multipliers = channel_multipliers
         self.spectral_norm = spectral_norm
         shared = dict(spectral_norm=spectral_norm, dtype=self.dtype_policy)
+        seed, doublings = seed_and_doublings(resolution)
         self.widths = widths(
-            DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
+            DISCRIMINATOR_MULTIPLIERS, doublings, ch, channel_multipliers
         )
+        # One for each group of G: the last group makes the frames.
+        self.state_sizes = [scaled(seed, i) for i in range(doublings)]
         last = len(self.widths) - 1
         self.blocks = [
             DBlock(
                 width,
                 spatial_pool=2 if i < last else 1,
                 first=i == 0,
-                name=f"{resolution >> i}x{resolution >> i}_block{i}",
+                name=f"{text(scaled(seed, doublings - i))}_block{i}",
                 **shared,
             )
             for i, width in enumerate(self.widths)
         ]
         self.fusions = [
-            SpectralConv(width, name=f"{4 << i}x{4 << i}_state", **shared)
-            for i, width in enumerate(state_widths)
+            SpectralConv(width, name=f"{text(size)}_state", **shared)
+            for width, size in zip(state_widths, self.state_sizes, strict=True)
         ]
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "resolution": self.resolution,
+            "resolution": compact(self.resolution),
             "conditioning_frames": self.conditioning_frames,
             "state_widths": list(self.state_widths),
             "ch": self.ch,
@@ -120,26 +125,24 @@ class FrameEncoder(keras.layers.Layer):
 
     def build(self, frames_shape: tuple | None = None) -> None:
         """Creates all variables; the shapes are known from the arguments."""
-        size, channels = self.resolution, 3
-        widths_of_maps = []
+        frames = self.conditioning_frames
+        shape = (None, frames, *sides(self.resolution), 3)
         for block in self.blocks:
-            shape = (None, self.conditioning_frames, size, size, channels)
             block.build(shape)
-            size //= block.spatial_pool
-            channels = block.channels
-            widths_of_maps.append(channels)
-        for i, (fusion, width) in enumerate(
-            zip(self.fusions, _used(widths_of_maps), strict=True)
+            shape = block.compute_output_shape(shape)
+        widths_of_maps = [block.channels for block in self.blocks]
+        for fusion, size, width in zip(
+            self.fusions, self.state_sizes, _used(widths_of_maps), strict=True
         ):
-            size = 4 << i
-            channels = self.conditioning_frames * width
-            fusion.build((None, size, size, channels))
+            fusion.build((None, *size, frames * width))
         self.built = True
 
     def compute_output_shape(self, frames_shape: tuple) -> list[tuple]:
         return [
-            (frames_shape[0], 4 << i, 4 << i, width)
-            for i, width in enumerate(self.state_widths)
+            (frames_shape[0], *size, width)
+            for size, width in zip(
+                self.state_sizes, self.state_widths, strict=True
+            )
         ]
 
     def call(
@@ -179,6 +182,6 @@ class FrameEncoder(keras.layers.Layer):
 
 
 def _used(of_blocks):
-    """Returns the blocks' outputs that states are made of, from 4x4 up."""
+    """Returns the blocks' outputs that states are made of, small to large."""
     *larger, _, last = of_blocks
     return [last, *reversed(larger)]

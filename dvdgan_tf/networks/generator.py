@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from dvdgan_tf.frame_size import Resolution, compact, sides, text
 from dvdgan_tf.layers import configs
 from dvdgan_tf.layers.attention import SelfAttention
 from dvdgan_tf.layers.batch_norm import (
@@ -30,6 +32,7 @@ from dvdgan_tf.layers.time_parts import run_recurrence
 from dvdgan_tf.networks.blocks import GBlock
 from dvdgan_tf.networks.frame_encoder import FrameEncoder
 from dvdgan_tf.networks.network import Network
+from dvdgan_tf.networks.sizes import scaled, seed_and_doublings
 from dvdgan_tf.networks.widths import (
     GENERATOR_MULTIPLIERS,
     check_at_least_one,
@@ -43,7 +46,8 @@ from dvdgan_tf.networks.widths import (
 class Generator(Network):
     """Class-conditional generator of videos, or of videos' continuations.
 
-    c = [z; e(y)] is mapped to a 4x4 seed, the input of the first recurrent
+    c = [z; e(y)] is mapped to a 4x4 seed (to one of another size where the
+    frames have another shape, see `sizes`), the input of the first recurrent
     unit at every time step. Then, once per doubling of the resolution, a
     group: recurrent unit over time -> G-block -> G-block (x2 up). c
     conditions every batch norm. Head per frame: CBN -> ReLU -> conv3x3 ->
@@ -51,9 +55,9 @@ class Generator(Network):
     states are a function of the frames given; otherwise they are 0.
 
     Args:
-        resolution: height and width in pixels, a key of
-            `GENERATOR_MULTIPLIERS`. The defaults are the paper's for
-            Kinetics-600 at 128x128.
+        resolution: height and width in pixels: one number for square
+            frames, or both; see `sizes` for which. The defaults are the
+            paper's for Kinetics-600 at 128x128.
         num_frames: T of a whole video. Only the [T, C] batch norm statistics
             depend on it.
         num_classes: rows of the class embedding; 1 for unconditional.
@@ -61,12 +65,12 @@ class Generator(Network):
             0 for synthesis. The other T - C are generated.
         frame_encoder: class of the `FrameEncoder`, where C > 0.
         ch: width unit; 128 at 64x64 and 96 above in the paper.
-        channel_multipliers: replaces the resolution's entry in `widths`.
+        channel_multipliers: replaces the entry in `widths`.
         z_dim: width of z.
         embedding_dim: width of e(y).
         recurrent_unit: class of the recurrent units, a `RecurrentUnit`.
         upsampling: "bilinear" (v2's legend) or "nearest" (BigGAN).
-        attention_resolutions: feature resolutions after whose group
+        attention_resolutions: heights of the feature maps after whose group
             `SelfAttention` is inserted; none in the paper.
         batch_norm_epsilon: small number that batch norm adds to the variance.
         batch_norm_momentum: momentum of batch norm's moving statistics.
@@ -85,8 +89,8 @@ class Generator(Network):
         parts: equal parts of the batch that are computed one after the other,
             to save memory (see `rematerialization`). Batch norm's statistics
             are those of the whole batch.
-        frames: the given frames, [B, C, resolution, resolution, 3] in
-            [-1, 1], where C > 0.
+        frames: the given frames, [B, C, height, width, 3] in [-1, 1], where
+            C > 0.
         shards: equal shards of the batch that are computed side by side, to
             keep several cores busy (see `shards`). Batch norm's statistics
             are those of the whole batch.
@@ -95,7 +99,7 @@ class Generator(Network):
         generated_frames: number of frames that a call generates, T - C.
 
     Returns:
-        Videos [B, T - C, resolution, resolution, 3], float32 in [-1, 1].
+        Videos [B, T - C, height, width, 3], float32 in [-1, 1].
 
     Raises:
         ValueError: an argument is out of its range.
@@ -103,7 +107,7 @@ class Generator(Network):
 
     def __init__(
         self,
-        resolution: int = 128,
+        resolution: Resolution = 128,
         num_frames: int = 12,
         num_classes: int = 600,
         conditioning_frames: int = 0,
@@ -123,8 +127,9 @@ class Generator(Network):
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
+        self.seed_size, doublings = seed_and_doublings(resolution)
         self.widths = widths(
-            GENERATOR_MULTIPLIERS, resolution, ch, channel_multipliers
+            GENERATOR_MULTIPLIERS, doublings, ch, channel_multipliers
         )
         self.resolution = resolution
         self.num_frames = num_frames
@@ -155,7 +160,7 @@ class Generator(Network):
         _check_conditioning(self.conditioning_frames, self.num_frames)
         check_attention(
             self.attention_resolutions,
-            [8 * 2**i for i in range(len(self.widths) - 1)],
+            [height for height, _ in self.group_sizes()[1:]],
         )
         if self.upsampling not in METHODS:
             raise ValueError(
@@ -167,7 +172,8 @@ class Generator(Network):
 
     def _add_layers(self, recurrent_unit, frame_encoder):
         shared = dict(spectral_norm=self.spectral_norm, dtype=self.dtype_policy)
-        self.seed = SpectralDense(4 * 4 * self.widths[0], name="seed", **shared)
+        units = math.prod(self.seed_size) * self.widths[0]
+        self.seed = SpectralDense(units, name="seed", **shared)
         self.frame_encoder = None
         if self.conditioning_frames:
             self.frame_encoder = frame_encoder(
@@ -178,9 +184,11 @@ class Generator(Network):
                 **shared,
             )
         self.groups = [
-            self._group(4 << i, width, next_width, recurrent_unit, **shared)
-            for i, (width, next_width) in enumerate(
-                itertools.pairwise(self.widths)
+            self._group(sizes, pair, recurrent_unit, **shared)
+            for sizes, pair in zip(
+                itertools.pairwise(self.group_sizes()),
+                itertools.pairwise(self.widths),
+                strict=True,
             )
         ]
         # Keras before 3.15 does not save layers in lists of lists.
@@ -190,28 +198,33 @@ class Generator(Network):
         )
         self.head = SpectralConv(3, name="head", **shared)
 
-    def _group(self, size, width, next_width, recurrent_unit, **shared):
+    def group_sizes(self) -> list[tuple[int, int]]:
+        """Returns (height, width) at which groups start, then the frames'."""
+        return [scaled(self.seed_size, i) for i in range(len(self.widths))]
+
+    def _group(self, sizes, widths_of_maps, recurrent_unit, **shared):
         """Recurrent unit, two blocks and attention, named by resolution."""
+        (size, next_size), (width, next_width) = sizes, widths_of_maps
         block_args = dict(norm_args=self._norm_args, **shared)
         group = [
-            recurrent_unit(name=f"{size}x{size}_recurrent", **shared),
-            GBlock(width, name=f"{size}x{size}_block", **block_args),
+            recurrent_unit(name=f"{text(size)}_recurrent", **shared),
+            GBlock(width, name=f"{text(size)}_block", **block_args),
             GBlock(
                 next_width,
                 self.upsampling,
-                name=f"{size}x{size}_block_up",
+                name=f"{text(size)}_block_up",
                 **block_args,
             ),
         ]
-        if 2 * size in self.attention_resolutions:
-            name = f"{2 * size}x{2 * size}_attention"
+        if next_size[0] in self.attention_resolutions:
+            name = f"{text(next_size)}_attention"
             group.append(SelfAttention(name=name, **shared))
         return group
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, for Keras."""
         config = {
-            "resolution": self.resolution,
+            "resolution": compact(self.resolution),
             "num_frames": self.num_frames,
             "num_classes": self.num_classes,
             "conditioning_frames": self.conditioning_frames,
@@ -244,10 +257,13 @@ class Generator(Network):
             "y": keras.InputSpec("int32", (None,), name="y"),
         }
         if self.conditioning_frames:
-            size = self.resolution
-            shape = (None, self.conditioning_frames, size, size, 3)
+            shape = (None, *self.given_shape())
             specs["frames"] = keras.InputSpec("float32", shape, name="frames")
         return specs
+
+    def given_shape(self) -> tuple[int, ...]:
+        """Returns the shape of one example's given frames."""
+        return self.conditioning_frames, *sides(self.resolution), 3
 
     def build(self, z_shape: Any = None, y_shape: Any = None) -> None:
         """Creates all variables; the shapes are known from the arguments."""
@@ -262,20 +278,14 @@ class Generator(Network):
         )
         self.seed.build(c_shape)
         if self.frame_encoder:
-            size = self.resolution
-            shape = (None, self.conditioning_frames, size, size, 3)
-            self.frame_encoder.build(shape)
+            self.frame_encoder.build((None, *self.given_shape()))
         frames = self.generated_frames
-        for i, (recurrent, block, block_up, *attention) in enumerate(
-            self.groups
-        ):
-            size = 4 << i
-            width, next_width = self.widths[i : i + 2]
-            shape = (None, frames, size, size, width)
+        shape = (None, frames, *self.seed_size, self.widths[0])
+        for recurrent, block, block_up, *attention in self.groups:
             recurrent.build(shape)
             block.build(shape, c_shape)
             block_up.build(shape, c_shape)
-            shape = (None, frames, 2 * size, 2 * size, next_width)
+            shape = block_up.compute_output_shape(shape)
             for layer in attention:
                 layer.build(shape)
         self.head_norm.build(shape, c_shape)
@@ -298,7 +308,8 @@ class Generator(Network):
         memory: dict[str, Any] = dict(recompute=recompute, parts=parts)
         run_frames = functools.partial(run_segment_of_frames, **memory)
         x = self.seed.apply(condition, self.seed.parameters(training))
-        x = shard(tf.reshape(x, [-1, 1, 4, 4, self.widths[0]]), shards)
+        seed = [-1, 1, *self.seed_size, self.widths[0]]
+        x = shard(tf.reshape(x, seed), shards)
         states = self._initial_states(frames, shards, training, **memory)
         for i, ((recurrent, block, block_up, *attention), state) in enumerate(
             zip(self.groups, states, strict=True)

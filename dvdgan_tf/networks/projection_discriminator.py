@@ -1,11 +1,13 @@
 """What D_S and D_T share: D-blocks, then a projection head (v2's figures)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
+from keras.layers import Layer
 
+from dvdgan_tf.frame_size import Resolution, compact, sides, text
 from dvdgan_tf.layers import configs
 from dvdgan_tf.layers.attention import SelfAttention
 from dvdgan_tf.layers.rematerialization import run_segment
@@ -13,6 +15,7 @@ from dvdgan_tf.layers.spectral_layers import SpectralDense, SpectralEmbedding
 from dvdgan_tf.layers.spectral_norm import SpectralNorm
 from dvdgan_tf.networks.blocks import DBlock
 from dvdgan_tf.networks.network import Network
+from dvdgan_tf.networks.sizes import rounds_up, seed_and_doublings
 from dvdgan_tf.networks.widths import (
     DISCRIMINATOR_MULTIPLIERS,
     check_at_least_one,
@@ -32,15 +35,15 @@ class Discriminator(Network):
     The last block does not down-sample.
 
     Args:
-        resolution: height and width of the videos.
+        resolution: height and width of the videos: one number, or both.
         reductions: {argument's name: factor}, by which height and width are
             divided before the first block.
         num_classes: rows of E; 1 for unconditional.
         ch: width unit; 128 at 64x64 and 96 above in the paper.
-        channel_multipliers: replaces the resolution's entry in `widths`.
+        channel_multipliers: replaces the entry in `widths`.
         num_3d_blocks: blocks at the input with 3-D convolutions.
         time_pool: window in time of those blocks' average pool.
-        attention_resolutions: feature resolutions after whose block
+        attention_resolutions: heights of the feature maps after whose block
             `SelfAttention` is inserted; none in the paper.
         recompute: whether gradients evaluate the blocks again instead of
             keeping what is inside of them (see `rematerialization`).
@@ -52,7 +55,7 @@ class Discriminator(Network):
 
     def __init__(
         self,
-        resolution: int,
+        resolution: Resolution,
         reductions: dict[str, int],
         num_classes: int,
         ch: int,
@@ -65,17 +68,14 @@ class Discriminator(Network):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        _, doublings = seed_and_doublings(resolution)
         self.widths = widths(
-            DISCRIMINATOR_MULTIPLIERS, resolution, ch, channel_multipliers
+            DISCRIMINATOR_MULTIPLIERS, doublings, ch, channel_multipliers
         )
         check_at_least_one(num_classes=num_classes, **reductions)
-        self.input_resolution = resolution // math.prod(reductions.values())
-        self._check_input_resolution(resolution, reductions)
-        check_attention(
-            attention_resolutions,
-            [self.input_resolution // 2**i for i in range(1, len(self.widths))],
-        )
         self.resolution = resolution
+        self.input_size = self.reduced(math.prod(reductions.values()))
+        self._check_input_size(reductions)
         self.num_classes = num_classes
         self.ch = ch
         self.channel_multipliers = channel_multipliers
@@ -85,31 +85,39 @@ class Discriminator(Network):
         self.recompute = recompute
         self.spectral_norm = spectral_norm
         self._add_layers()
+        check_attention(
+            attention_resolutions,
+            [
+                block.pooled(size)[0]
+                for block, size in self.sized_blocks()
+                if isinstance(block, DBlock) and block.spatial_pool > 1
+            ],
+        )
 
     # --- v2's discriminator figures: D-blocks, then the projection head ------
 
     def _add_layers(self):
         shared = dict(spectral_norm=self.spectral_norm, dtype=self.dtype_policy)
         self.blocks = []
-        size = self.input_resolution
+        size = self.input_size
         for i, width in enumerate(self.widths):
             # The last block does not down-sample.
             pool = 2 if i < len(self.widths) - 1 else 1
             is_3d = i < self.num_3d_blocks
-            self.blocks.append(
-                DBlock(
-                    width,
-                    rank=3 if is_3d else 2,
-                    spatial_pool=pool,
-                    time_pool=self.time_pool if is_3d else 1,
-                    first=i == 0,
-                    name=f"{size}x{size}_block{i}",
-                    **shared,
-                )
+            block = DBlock(
+                width,
+                rank=3 if is_3d else 2,
+                spatial_pool=pool,
+                time_pool=self.time_pool if is_3d else 1,
+                first=i == 0,
+                round_up=rounds_up(self.resolution),
+                name=f"{text(size)}_block{i}",
+                **shared,
             )
-            size //= pool
-            if size in self.attention_resolutions and pool > 1:
-                name = f"{size}x{size}_attention"
+            self.blocks.append(block)
+            size = block.pooled(size)
+            if size[0] in self.attention_resolutions and pool > 1:
+                name = f"{text(size)}_attention"
                 self.blocks.append(SelfAttention(name=name, **shared))
         # The head is float32 under every policy, since losses are.
         shared["dtype"] = "float32"
@@ -121,7 +129,7 @@ class Discriminator(Network):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that both discriminators have, for Keras."""
         return {
-            "resolution": self.resolution,
+            "resolution": compact(self.resolution),
             "num_classes": self.num_classes,
             "ch": self.ch,
             "channel_multipliers": configs.numbers(self.channel_multipliers),
@@ -134,25 +142,40 @@ class Discriminator(Network):
             "dtype": self.dtype_policy.name,
         }
 
-    def _check_input_resolution(self, resolution, reductions):
-        least = 2 ** (len(self.widths) - 1)
-        if self.input_resolution < least:
+    def reduced(self, factor: int) -> tuple[int, int]:
+        """Returns (height, width) of the videos divided by a factor."""
+        height, width = sides(self.resolution)
+        return height // factor, width // factor
+
+    def _check_input_size(self, reductions):
+        """Raises ValueError unless every pool has two pixels to average."""
+        poolings = len(self.widths) - 1
+        least = 2**poolings
+        if rounds_up(self.resolution):
+            least = 2 ** (poolings - 1) + 1
+        shorter = min(self.input_size)
+        if shorter < least:
             received = ", ".join(f"{k}={v}" for k, v in reductions.items())
             raise ValueError(
                 f"{type(self).__name__} has {len(self.widths)} blocks at "
-                f"resolution {resolution} and needs an input of {least} "
-                f"pixels or more; {received} leaves {self.input_resolution}."
+                f"resolution {self.resolution} and needs an input of {least} "
+                f"pixels or more; {received} leaves {shorter}."
             )
+
+    def sized_blocks(self) -> Iterator[tuple[Layer, tuple[int, int]]]:
+        """Yields the blocks and attention layers, and their inputs' sizes."""
+        size = self.input_size
+        for block in self.blocks:
+            yield block, size
+            if isinstance(block, DBlock):
+                size = block.pooled(size)
 
     def build(self, videos_shape: Any = None, y_shape: Any = None) -> None:
         """Creates all variables; the shapes are known from the arguments."""
-        size = self.input_resolution
-        shape = (None, None, size, size, 3)
+        shape = (None, None, *self.input_size, 3)
         for block in self.blocks:
             block.build(shape)
-            if isinstance(block, DBlock):
-                size //= block.spatial_pool
-                shape = (None, None, size, size, block.channels)
+            shape = block.compute_output_shape(shape)
         self.linear.build((None, shape[-1]))
         self.class_embedding.build((None, self.num_classes))
         self.built = True
@@ -215,7 +238,7 @@ class Discriminator(Network):
         """Returns the scores of the projection head, summed over time.
 
         Args:
-            x: [B, T, H, W, 3] at the input resolution, in [-1, 1].
+            x: [B, T, *input_size, 3] in [-1, 1].
             y: class ids, integer [B], or soft labels [B, num_classes].
             parameters: what the method `parameters` returned.
 

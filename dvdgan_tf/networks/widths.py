@@ -1,12 +1,13 @@
-"""Channel widths of G, D_S and D_T by resolution, in units of ch.
+"""Channel widths of G, D_S and D_T by the number of doublings, in units of ch.
 
-64 and 128 are recalled from the paper, 256 is an open choice; 32 is ours, for
-small runs.
+The tables are keyed by the side of the square frames that a 4x4 seed becomes
+(see `sizes`). 64 and 128 are recalled from the paper, 256 is an open choice;
+32 is ours, for small runs.
 """
 
 from collections.abc import Sequence
 
-# Entry 0 is the 4x4 seed, entry i the output of group i.
+# Entry 0 is the seed, entry i the output of group i.
 GENERATOR_MULTIPLIERS = {
     32: (8, 8, 8, 4),
     64: (8, 8, 8, 4, 2),
@@ -25,53 +26,47 @@ DISCRIMINATOR_MULTIPLIERS = {
 
 def widths(
     table: dict[int, tuple[int, ...]],
-    resolution: int,
+    doublings: int,
     ch: int,
     multipliers: Sequence[int] | None = None,
 ) -> list[int]:
-    """Returns the widths at a resolution, in channels.
+    """Returns the widths of a network, in channels.
 
     Args:
         table: a table of multipliers, such as `GENERATOR_MULTIPLIERS`.
-        resolution: height and width of the videos.
+        doublings: how often G's seed is doubled (see `sizes`), a number that
+            the table has.
         ch: the width unit.
         multipliers: replaces the table's entry, of the same length.
 
     Raises:
-        ValueError: the resolution is not in the table, ch < 1, or the
-            multipliers have another length.
+        ValueError: ch < 1, or the multipliers have another length.
     """
-    if resolution not in table:
-        raise ValueError(
-            f"RESOLUTION must be one of {', '.join(map(str, table))}. "
-            f"Received: resolution={resolution}"
-        )
     check_at_least_one(ch=ch)
-    multipliers = multipliers or table[resolution]
-    if len(multipliers) != len(table[resolution]):
+    entry = table[4 << doublings]
+    multipliers = multipliers or entry
+    if len(multipliers) != len(entry):
         raise ValueError(
-            f"channel_multipliers at resolution {resolution} must have "
-            f"{len(table[resolution])} entries. Received: "
+            f"channel_multipliers of a network with {doublings} doublings "
+            f"must have {len(entry)} entries. Received: "
             f"channel_multipliers={tuple(multipliers)}"
         )
     return [ch * multiplier for multiplier in multipliers]
 
 
-def check_attention(
-    resolutions: Sequence[int], possible: Sequence[int]
-) -> None:
+def check_attention(heights: Sequence[int], possible: Sequence[int]) -> None:
     """Raises ValueError unless all attention resolutions occur.
 
     Args:
-        resolutions: feature resolutions asked for.
-        possible: feature resolutions that the network has.
+        heights: heights of the feature maps asked for.
+        possible: heights of the feature maps that the network has.
     """
-    for resolution in resolutions:
-        if resolution not in possible:
+    for height in heights:
+        if height not in possible:
             raise ValueError(
-                "attention_resolutions must be among this network's "
-                f"{', '.join(map(str, possible))}. "
-                f"Received: {resolution}"
+                "attention_resolutions must be among the heights of this "
+                f"network's maps, {', '.join(map(str, possible))}. "
+                f"Received: {height}"
             )
 
 

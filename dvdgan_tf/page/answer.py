@@ -4,6 +4,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from dvdgan_tf.frame_size import of_video
 from dvdgan_tf.page import clips, recipe, settings
 from dvdgan_tf.sampling.conditions import first_frames
 
@@ -79,7 +80,7 @@ class Answers:
         """
         chosen = settings.checked(self.model, self.limits, values)
         facts = self.model.facts
-        given, size = facts["conditioning_frames"], facts["resolution"]
+        given = facts["conditioning_frames"]
         start = time.monotonic()
         frames = name = None
         if given:
@@ -87,14 +88,19 @@ class Answers:
                 raise ValueError("Choose a video to continue first.")
             name = os.path.basename(video)
             frames = first_frames(
-                video, given, size, facts["fit"], facts["frame_stride"]
+                video,
+                given,
+                facts["resolution"],
+                facts["fit"],
+                facts["frame_stride"],
             )
         made = clips.make(self.model, chosen, frames)
         seconds = time.monotonic() - start
         length = made.shape[1]
         count = "1 clip" if len(made) == 1 else f"{len(made)} clips"
+        size = of_video(facts["resolution"], " x ")
         summary = (
-            f"{count} of {length} frames, {size} x {size} pixels, "
+            f"{count} of {length} frames, {size} pixels, "
             f"{made.fps:g} frames/s; made in {seconds:.2f} s."
         )
         return Answer(

@@ -6,6 +6,7 @@ import logging
 
 import gradio as gr
 
+from dvdgan_tf.frame_size import of_video
 from dvdgan_tf.page.answer import Answers
 from dvdgan_tf.page.controls import controls_of
 from dvdgan_tf.plain_text import in_markdown
@@ -82,8 +83,8 @@ def build(answers: Answers, name: str, max_queue: int) -> gr.Blocks:
 def _heading(name, facts):
     given = facts["conditioning_frames"]
     classes = facts["num_classes"]
-    size = f"{facts['resolution']} x {facts['resolution']} pixels"
-    what = f"{facts['num_frames']} frames of {size}"
+    size = of_video(facts["resolution"], " x ")
+    what = f"{facts['num_frames']} frames of {size} pixels"
     if given:
         what += f", of which your video gives the first {given}"
         todo = "Choose a video, then press **Continue**."

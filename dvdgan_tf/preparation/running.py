@@ -156,7 +156,19 @@ def print_table(
 def tidy_up(builder: builders.VideoBuilder, log: str) -> None:
     """Removes the shards, the log, and what killed runs have left."""
     tf.io.gfile.rmtree(os.path.dirname(log))
-    tf.io.gfile.rmtree(builder.work_dir)
+    remove_shards(builder)
+
+
+def remove_shards(builder: builders.VideoBuilder) -> bool:
+    """Removes the shards of a dataset that is finished.
+
+    Returns:
+        Whether there were any.
+    """
+    there_were = tf.io.gfile.exists(builder.work_dir)
+    if there_were:
+        tf.io.gfile.rmtree(builder.work_dir)
     parent = os.path.dirname(builder.data_dir)
     for path in tf.io.gfile.glob(os.path.join(parent, "incomplete.*")):
         tf.io.gfile.rmtree(path)
+    return there_were

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dvdgan_tf.frame_size import of_video, sides
 from dvdgan_tf.plain_text import fenced, in_markdown
 from dvdgan_tf.publishing.card import Card
 from dvdgan_tf.publishing.markdown import metrics_table
@@ -25,7 +26,7 @@ videos = module(dict(
     z=truncation * tf.random.normal([4, {z_dim}]),
     y=tf.one_hot({ids}, {num_classes}),
     truncation=tf.constant(truncation),{frames}
-))  # [4, {generated}, {resolution}, {resolution}, 3] in [-1, 1]
+))  # [4, {generated}, {height}, {width}, 3] in [-1, 1]
 """
 
 _INPUTS = (
@@ -81,7 +82,7 @@ def hub_page(card: Card, facts: dict[str, Any]) -> str:
         card: what the author says of the model.
         facts: what the module says of itself.
     """
-    size = f"{facts['resolution']}x{facts['resolution']}"
+    size = of_video(facts["resolution"])
     given = facts["conditioning_frames"]
     task = f"continues {given} frames" if given else "generates clips"
     url = f"https://tfhub.dev/{card.publisher}/{card.name}/{card.version}"
@@ -134,6 +135,7 @@ def hub_page(card: Card, facts: dict[str, Any]) -> str:
 
 def _model(facts, class_names):
     """The paragraphs that say what the model is."""
+    size = of_video(facts["resolution"])
     given = facts["conditioning_frames"]
     shown = [in_markdown(name) for name in class_names[:_SHOWN_CLASSES]]
     more = len(class_names) - len(shown)
@@ -148,8 +150,7 @@ def _model(facts, class_names):
     return (
         f"A {in_markdown(facts['model'])} (Clark, Donahue, Simonyan, "
         "[arXiv 1907.06571](https://arxiv.org/abs/1907.06571) v2), made with "
-        f"dvdgan_tf. {task} Frames have {facts['resolution']}x"
-        f"{facts['resolution']} pixels. The generator has "
+        f"dvdgan_tf. {task} Frames have {size} pixels. The generator has "
         f"{facts['parameters']:,} parameters; these are the averaged weights "
         f"of training step {facts['step']:,}.\n\n"
         f"{len(class_names):,} class{'es' if len(class_names) > 1 else ''}: "
@@ -190,6 +191,7 @@ def _use(card, facts):
 
 def _call(facts):
     """Code that samples a `module`."""
+    height, width = sides(facts["resolution"])
     given = facts["conditioning_frames"]
     levels = facts["truncation_levels"]
     return _CALL.format(
@@ -198,7 +200,8 @@ def _call(facts):
         ids=[i % facts["num_classes"] for i in range(4)],
         num_classes=facts["num_classes"],
         generated=facts["num_frames"] - given,
-        resolution=facts["resolution"],
+        height=height,
+        width=width,
         frames=(
             f"\n    frames=frames,  # [4, {given}, ...] in [-1, 1]."
             if given

@@ -4,13 +4,14 @@ import os
 
 import numpy as np
 
+from dvdgan_tf.frame_size import Resolution, sides
 from dvdgan_tf.video import first_frames as door
 
 
 def first_frames(
     path: str | os.PathLike,
     count: int,
-    resolution: int,
+    resolution: Resolution,
     fit: str,
     stride: int = 1,
 ) -> np.ndarray:
@@ -21,23 +22,26 @@ def first_frames(
     Args:
         path: video file.
         count: number of frames.
-        resolution: height and width of the frames in pixels.
-        fit: "crop" takes the square in the middle, "squash" all of the frame.
+        resolution: height and width of the frames in pixels: one number, or
+            both.
+        fit: "crop" takes the largest part in the middle of that shape,
+            "squash" all of the frame.
         stride: every n-th frame is taken, from the first.
 
     Returns:
-        uint8 [count, resolution, resolution, 3]
+        uint8 [count, height, width, 3]
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is no video, cannot be decoded, or is too short.
         CannotReadError: this machine failed to read the file.
     """
+    size = sides(resolution)
     end = (count - 1) * stride + 1
     if fit == "squash":
-        frames = door.first_frames(path, end, size=(resolution, resolution))
+        frames = door.first_frames(path, end, size=size)
     else:
-        frames = door.first_frames(path, end, short_side=resolution)
+        frames = door.first_frames(path, end, cover=size)
     if len(frames) < end:
         every = f" at a stride of {stride}: {end}" if stride > 1 else ""
         raise ValueError(
@@ -45,6 +49,6 @@ def first_frames(
             f"continues {count}{every}."
         )
     frames = frames[::stride]
-    height, width = frames.shape[1:3]
-    top, left = (height - resolution) // 2, (width - resolution) // 2
-    return frames[:, top : top + resolution, left : left + resolution]
+    height, width = size
+    top, left = (frames.shape[1] - height) // 2, (frames.shape[2] - width) // 2
+    return frames[:, top : top + height, left : left + width]

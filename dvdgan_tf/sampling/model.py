@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dvdgan_tf.frame_size import sides
 from dvdgan_tf.generation import latents
 from dvdgan_tf.generation.rollout import num_passes, roll_out
 from dvdgan_tf.sampling.classes import Classes, class_ids
@@ -26,7 +27,8 @@ class Model:
             of that length; None where that cannot be done.
 
     Attributes:
-        facts: dict, what the module says of itself: resolution, num_frames,
+        facts: dict, what the module says of itself: resolution (one number for
+            square frames, else [height, width]), num_frames,
             conditioning_frames, z_dim, num_classes, truncation_levels, step,
             fps, fit, frame_stride.
         class_names: names of the classes, in the order of their ids.
@@ -286,15 +288,13 @@ class Model:
     def _frames(self, frames):
         """[B, C, H, W, 3], float32 in [-1, 1]."""
         frames = np.asarray(frames)
-        given, size = (
-            self.facts["conditioning_frames"],
-            self.facts["resolution"],
-        )
+        given = self.facts["conditioning_frames"]
+        height, width = sides(self.facts["resolution"])
         if not given:
             raise ValueError("This model takes no frames; use `sample`.")
-        if frames.ndim != 5 or frames.shape[1:] != (given, size, size, 3):
+        if frames.ndim != 5 or frames.shape[1:] != (given, height, width, 3):
             raise ValueError(
-                f"frames must be [B, {given}, {size}, {size}, 3]. "
+                f"frames must be [B, {given}, {height}, {width}, 3]. "
                 f"Received: {list(frames.shape)}"
             )
         if frames.dtype == np.uint8:

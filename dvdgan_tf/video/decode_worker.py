@@ -10,8 +10,9 @@ Each request is a line of JSON on standard input, an object with
     path        str; bytes that are no text as lone surrogates (os.fsdecode);
                 a video file, a folder of pictures or an array file
     part        number of the clip in an array file; null for all else
-    short_side  pixels, int; null keeps the file's size
-    size        [height, width] in pixels, instead of short_side; or null
+    cover       [height, width] in pixels: frames are resized, keeping their
+                shape, to the least that is as large; null keeps the file's size
+    size        [height, width] in pixels, instead of cover; or null
     fps         frames per second to resample to; null keeps every frame
     quality     JPEG quality, 1 to 100; null for frames of bare RGB bytes
     max_frames  int, where reading ends; null reads to the end
@@ -136,11 +137,11 @@ def _check(request):
 
 def _frames(request):
     size = functools.partial(
-        _size, short_side=request["short_side"], exact=request["size"]
+        _size, cover=request["cover"], exact=request["size"]
     )
     path, part, fps = request["path"], request["part"], request["fps"]
     if stills.is_stills(path, part):
-        if not (request["short_side"] or request["size"]):
+        if not (request["cover"] or request["size"]):
             size = None
         return stills.read_timed_frames(path, part, size, fps)
     return reading.read_timed_frames(path, size, fps)
@@ -221,10 +222,10 @@ class _Piece:
         }
 
 
-def _size(height, width, short_side, exact):
+def _size(height, width, cover, exact):
     if exact:
         return tuple(exact)
-    scale = short_side / min(height, width) if short_side else 1
+    scale = max(cover[0] / height, cover[1] / width) if cover else 1
     size = round(height * scale), round(width * scale)
     if max(size) > _MAX_SIDE or size[0] * size[1] > opening.MAX_PIXELS:
         raise ValueError(

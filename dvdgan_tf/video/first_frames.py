@@ -26,8 +26,8 @@ class FirstFrames:
     Args:
         count: number of frames to take of each file.
         size: (height, width) to resize the frames to; None keeps the file's.
-        short_side: instead, the frames' shorter side in pixels; the other one
-            follows.
+        cover: instead, (height, width) that the frames are to cover: they
+            keep their shape, and are no larger than they must be.
         file_limit_s: seconds until a file is given up.
     """
 
@@ -35,12 +35,13 @@ class FirstFrames:
         self,
         count: int,
         size: tuple[int, int] | None = None,
-        short_side: int | None = None,
+        cover: tuple[int, int] | None = None,
         file_limit_s: float = _FILE_LIMIT_S,
     ) -> None:
         self._decoder = IsolatedDecoder(
-            short_side,
+            short_side=None,
             size=size,
+            cover=cover,
             quality=None,
             max_frames=count,
             file_limit_s=file_limit_s,
@@ -94,8 +95,8 @@ def first_frames(
     path: str | os.PathLike,
     count: int,
     size: tuple[int, int] | None = None,
-    short_side: int | None = None,
+    cover: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Reads the first frames of one video file; see `FirstFrames`."""
-    with FirstFrames(count, size, short_side) as reader:
+    with FirstFrames(count, size, cover) as reader:
         return reader.read(path)

@@ -61,6 +61,7 @@ class IsolatedDecoder:
         max_frames_per_piece: int = 600,
         time_limit_s: float = 60,
         size: tuple[int, int] | None = None,
+        cover: tuple[int, int] | None = None,
         max_frames: int | None = None,
         file_limit_s: float = float("inf"),
     ) -> None:
@@ -86,6 +87,9 @@ class IsolatedDecoder:
             time_limit_s: seconds without a frame, or while checking without
                 progress, until a file is given up.
             size: (height, width) of the frames, instead of `short_side`.
+            cover: (height, width) that the frames are to cover, instead of
+                `short_side`: they keep their shape, and are no larger than
+                they must be.
             max_frames: number of frames after which a file is left alone;
                 None reads all of it.
             file_limit_s: seconds until a file is given up, whatever progress
@@ -107,8 +111,10 @@ class IsolatedDecoder:
         _check(max_frames is None or max_frames >= 1, max_frames=max_frames)
         _check(file_limit_s > 0, file_limit_s=file_limit_s)
         self.reason = None
+        if short_side is not None:
+            cover = (short_side, short_side)
         self._request = {
-            "short_side": short_side,
+            "cover": cover,
             "size": size,
             "fps": fps,
             "quality": quality,

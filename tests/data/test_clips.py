@@ -45,30 +45,41 @@ def test_starts_are_all_that_fit(video_frames, num_frames, stride, starts):
     assert np.all(np.abs(counts - mean) <= 5 * np.sqrt(mean))
 
 
-@pytest.mark.parametrize("height, width", [(6, 9), (9, 6), (8, 9), (6, 6)])
-def test_crop_is_a_sub_window_and_all_of_them(height, width):
+@pytest.mark.parametrize(
+    "height, width, size",
+    [
+        (6, 9, (6, 6)),
+        (9, 6, (6, 6)),
+        (8, 9, (6, 6)),
+        (6, 6, (6, 6)),
+        (6, 9, (5, 8)),
+        (9, 6, (8, 5)),
+    ],
+)
+def test_crop_is_a_sub_window_and_all_of_them(height, width, size):
     video = numbered(height, width)
 
     @tf.function
     def crop(seed):
-        cropped = clips.random_square_crop(tf.constant(video), 6, seed)
-        assert cropped.shape == (2, 6, 6, 3) and cropped.dtype == tf.uint8
+        cropped = clips.random_crop(tf.constant(video), size, seed)
+        assert cropped.shape == (2, *size, 3) and cropped.dtype == tf.uint8
         return cropped
 
     corners = set()
     for seed in seeds(200):
         cropped = crop(seed).numpy()
         top, left, _ = cropped[0, 0, 0]
-        expected = video[:, top : top + 6, left : left + 6]
+        expected = video[:, top : top + size[0], left : left + size[1]]
         np.testing.assert_array_equal(cropped, expected)
         corners.add((int(top), int(left)))
-    assert len(corners) == (height - 5) * (width - 5)
+    places = (height - size[0] + 1) * (width - size[1] + 1)
+    assert len(corners) == places
 
 
 def test_crop_of_unknown_size_has_a_static_shape():
     @tf.function(input_signature=[tf.TensorSpec([4, None, None, 3], tf.uint8)])
     def crop(video):
-        cropped = clips.random_square_crop(video, 8, [1, 2])
+        cropped = clips.random_crop(video, (8, 8), [1, 2])
         assert cropped.shape == (4, 8, 8, 3)
         return cropped
 
@@ -95,7 +106,7 @@ def test_flip_mirrors_whole_clips_half_of_the_time():
 def test_same_seed_same_draw():
     video = tf.constant(numbered(6, 30))
     for function in (
-        lambda seed: clips.random_square_crop(video, 6, seed),
+        lambda seed: clips.random_crop(video, (6, 6), seed),
         lambda seed: clips.random_flip(video, seed),
         lambda seed: clips.random_window_start(99, 4, 1, seed),
     ):

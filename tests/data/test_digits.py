@@ -26,14 +26,14 @@ def bilinear(image, y, x):
     return total
 
 
-def rendered(image, resolution, size, top, left):
+def rendered(image, sides, size, top, left):
     """A digit in the square of `size` pixels whose corner is (top, left).
 
     Nine equal steps lead from edge to edge over the eight samples.
     """
-    frame = np.zeros([resolution, resolution])
-    for h in range(resolution):
-        for w in range(resolution):
+    frame = np.zeros(sides)
+    for h in range(sides[0]):
+        for w in range(sides[1]):
             y = (h + 0.5 - top) * 9 / size - 1
             x = (w + 0.5 - left) * 9 / size - 1
             frame[h, w] = bilinear(image, y, x)
@@ -55,19 +55,20 @@ def centres(video):
     return np.stack([y, x], axis=1)
 
 
-@pytest.mark.parametrize("resolution, size", [(32, 16), (48, 21)])
-def test_frames_are_bilinear_interpolation(resolution, size):
+@pytest.mark.parametrize(
+    "resolution, sides, size",
+    [(32, (32, 32), 16), (48, (48, 48), 21), ((32, 56), (32, 56), 17)],
+)
+def test_frames_are_bilinear_interpolation(resolution, sides, size):
     source = digits.MovingDigits(resolution, 4, digit_size=size)
     video, label = source.load(tf.constant(12, tf.int64), tf.constant([3, 4]))
-    assert video.shape == (4, resolution, resolution, 3)
+    assert video.shape == (4, *sides, 3)
     assert video.dtype == tf.uint8 and label.dtype == tf.int32
     data = load_digits()
     assert int(label) == data.target[12]
     tops, lefts = fit_path(source, [3, 4])
     for t in range(4):
-        expected = rendered(
-            data.images[12], resolution, size, tops[t], lefts[t]
-        )
+        expected = rendered(data.images[12], sides, size, tops[t], lefts[t])
         for channel in range(3):
             error = video[t, ..., channel].numpy() - expected
             assert np.abs(error).max() < 0.51
@@ -103,6 +104,20 @@ def test_the_square_moves_at_constant_speed_and_reflects(source):
         # Pixels per frame: 1/32 to 1/12 of the resolution.
         assert 0.999 < np.hypot(*speeds) < 32 / 12 + 1e-3
     assert reflections > 20
+
+
+def test_a_wide_frame_is_crossed_from_wall_to_wall():
+    source = digits.MovingDigits((32, 56), 64)
+    for number in range(5):
+        tops, lefts = fit_path(source, [number, 1])
+        for path, span in ((tops, 16.0), (lefts, 40.0)):
+            speed = np.abs(np.diff(path)).max()
+            errors = [
+                np.abs(path - bounce(path[0], velocity, span, 64)).max()
+                for velocity in (speed, -speed)
+            ]
+            assert min(errors) < 2e-3
+        assert np.ptp(lefts) > 20
 
 
 def test_the_digit_itself_follows_the_square(source):

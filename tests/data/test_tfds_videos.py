@@ -128,6 +128,55 @@ def test_crop_keeps_the_shape_squash_does_not(root, tmp_path):
     assert slope == pytest.approx(6 * 32 / 48, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [
+        ((24, 40), 1.0),  # As wide as stored: rows are cropped.
+        ((32, 32), 1.0),
+        ((16, 20), 0.5),  # The stored shape: nothing is cropped.
+        ((16, 28), 28 / 40),  # Wider: rows of 28x22.4 are cropped.
+        ((28, 16), 28 / 32),  # Taller: columns of 28x35 are cropped.
+    ],
+)
+def test_crop_takes_the_largest_part_of_that_shape(root, tmp_path, size, scale):
+    """Of 32x40 pixels; what is scaled by `scale` climbs by 6 / scale."""
+    source = prepared(root, tmp_path, resolution=size)
+    assert source.describe()["resolution"] == (
+        32 if size == (32, 32) else list(size)
+    )
+    video = loader(source)(0, 0, 3)[0]
+    assert video.shape == (6, *size, 3)
+    slope = np.polyfit(np.arange(size[1]), video[0, :, :, 0].mean(0), 1)[0]
+    assert slope == pytest.approx(6 / scale, rel=0.03)
+
+
+def test_squash_to_a_rectangle(root, tmp_path):
+    size = (16, 28)
+    source = prepared(root, tmp_path, resolution=size, fit="squash")
+    video = loader(source)(0, 0, 3)[0]
+    assert video.shape == (6, *size, 3)
+    slope = np.polyfit(np.arange(28), video[0, :, :, 0].mean(0), 1)[0]
+    assert slope == pytest.approx(6 * 40 / 28, rel=0.02)
+
+
+def test_a_rectangle_of_a_jpeg_is_what_is_decoded_whole(root, tmp_path):
+    frames = stored.encode(stored.numbered(20))
+    source = prepared(root, tmp_path, resolution=(24, 40))
+    video = loader(source)(0, 5, 5)[0]
+    whole = np.stack(
+        [
+            tf.io.decode_jpeg(frame, dct_method="INTEGER_ACCURATE")
+            for frame in frames
+        ]
+    )
+    found = [
+        np.array_equal(video[0], whole[first, top : top + 24])
+        for first in range(20)
+        for top in range(9)
+    ]
+    assert any(found)
+
+
 def test_a_shrunk_clip_averages(tmp_path):
     # Columns by turns black and white: grey, wherever they are sampled.
     video = np.zeros([6, 32, 32, 3], np.uint8)

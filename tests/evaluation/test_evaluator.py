@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 
@@ -28,12 +29,12 @@ def protocol(**kwargs):
     return lambda: Protocol(**defaults | kwargs)
 
 
-def evaluator(cache_dir, source=Source, **kwargs):
+def evaluator(cache_dir, source=Source, generator=make_generator, **kwargs):
     return Evaluator(
         tf.distribute.OneDeviceStrategy("CPU:0"),
         pipeline.example,
         dataset=source,
-        generator=make_generator,
+        generator=generator,
         protocol=protocol(**kwargs),
         cache_dir=str(cache_dir),
     )
@@ -204,6 +205,37 @@ def test_oblong_clips_are_measured_and_named(tmp_path, caplog):
     (row,) = found.evaluate_folder(str(tmp_path / "clips.npy"))
     assert row["clip_size"] == [32, 48] and row["value"] > 0
     assert "squashes them to a square" in caplog.text
+
+
+class Wide(Source):
+    resolution = (32, 56)
+
+    def describe(self):
+        return super().describe() | {"resolution": [32, 56]}
+
+    def load(self, index, seed):
+        video, label = super().load(index, seed)
+        return tf.repeat(video[:, :, :28], 2, 2), label  # As grey.
+
+
+def test_wide_clips_are_measured_against_a_reference_of_their_own(tmp_path):
+    make = functools.partial(make_generator, resolution=(32, 56))
+    generator = make(2, name="ema_generator")
+    generator.build()
+    variables = {v.path: v for v in generator.variables}
+    path = checkpoint_of(variables).write(str(tmp_path / "step-5"))
+    found = evaluator(tmp_path / "cache", Wide, make)
+    (rows,) = found.evaluate_checkpoint(path, 5)
+    assert rows[0]["value"] > 0 and rows[0]["resolution"] == [32, 56]
+    clips = np.full([12, 4, 32, 56, 3], 90, np.uint8)
+    np.save(tmp_path / "clips.npy", clips)
+    rows = found.evaluate_folder(str(tmp_path / "clips.npy"))
+    assert rows[0]["clips"] == 6 and rows[0]["value"] > 0
+    np.save(tmp_path / "clips.npy", clips.swapaxes(2, 3))
+    with pytest.raises(ValueError, match=r"56x32 pixels.*32x56"):
+        found.evaluate_folder(str(tmp_path / "clips.npy"))
+    evaluator(tmp_path / "cache").reference()
+    assert len(os.listdir(tmp_path / "cache")) == 2
 
 
 def test_a_protocol_of_predictions_takes_no_generator_of_whole_clips(

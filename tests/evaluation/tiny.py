@@ -45,9 +45,9 @@ class Source:
         return tf.fill([4, 32, 32, 3], grey), tf.cast(index % 2, tf.int32)
 
 
-def make_generator(num_classes, name="generator", **kwargs):
+def make_generator(num_classes, name="generator", resolution=32, **kwargs):
     return Generator(
-        resolution=32,
+        resolution=resolution,
         num_frames=4,
         num_classes=num_classes,
         ch=2,

@@ -32,6 +32,18 @@ def test_equals_numpy(training):
     assert np.abs(expected - x).max() > 0.05
 
 
+def test_the_last_odd_row_and_column_are_attended_to():
+    layer = build()
+    x = inputs()[:, :, :3, :5]
+    expected = oracle.attention(x.astype("float64"), oracle.Weights(layer))
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-3, atol=1e-4)
+    # As keys, not only as queries: others see a change there.
+    changed = x.copy()
+    changed[:, :, 2, 4] *= -3
+    difference = np.abs(layer(changed) - layer(x)).max(-1)
+    assert difference[:, :, 0, 0].min() > 1e-6
+
+
 def test_identity_at_the_start():
     x = inputs()
     np.testing.assert_array_equal(build(random=False)(x, training=True), x)

@@ -3,7 +3,7 @@ import numpy_layers as oracle
 import pytest
 import tensorflow as tf
 
-from dvdgan_tf.layers.resampling import average_pool, upsample
+from dvdgan_tf.layers.resampling import average_pool, pooled_side, upsample
 
 
 def images(*shape):
@@ -49,6 +49,16 @@ def test_average_pool_drops_remainders(spatial, time):
     outputs = average_pool(x, spatial, time)
     expected = oracle.pool(x.astype("float64"), spatial, time)
     assert outputs.shape == (2, 5 // time, 5 // spatial, 7 // spatial, 3)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("spatial", "time"), [(2, 1), (2, 2), (1, 2)])
+def test_average_pool_rounds_up(spatial, time):
+    x = images(2, 5, 5, 7, 3)
+    outputs = average_pool(x, spatial, time, round_up=True)
+    expected = oracle.pool_up(x.astype("float64"), spatial, time)
+    height, width = (pooled_side(n, spatial, True) for n in (5, 7))
+    assert outputs.shape == (2, 5 // time, height, width, 3)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 

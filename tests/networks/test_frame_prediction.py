@@ -76,7 +76,7 @@ def test_generator_equals_numpy(net):
         oracle.one_hot(y, 4),
         w,
         num_frames=3,
-        sizes=(4, 8, 16),
+        num_groups=3,
         states=oracle.frame_encoder(
             frames.astype("float64"), w.below("frame_encoder"), num_blocks=4
         ),

@@ -69,7 +69,7 @@ def test_equals_numpy(training, changes):
         oracle.one_hot(y, 4),
         w,
         num_frames=3,
-        sizes=(4, 8, 16),
+        num_groups=3,
         up=changes.get("upsampling", "bilinear"),
         training=training,
     )

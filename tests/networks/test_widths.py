@@ -1,5 +1,6 @@
 import pytest
 
+from dvdgan_tf.networks.sizes import seed_and_doublings
 from dvdgan_tf.networks.widths import (
     DISCRIMINATOR_MULTIPLIERS,
     GENERATOR_MULTIPLIERS,
@@ -26,21 +27,21 @@ from dvdgan_tf.networks.widths import (
     ],
 )
 def test_the_papers_widths(resolution, ch, g, d):
-    assert widths(GENERATOR_MULTIPLIERS, resolution, ch) == g
-    assert widths(DISCRIMINATOR_MULTIPLIERS, resolution, ch) == d
+    _, doublings = seed_and_doublings(resolution)
+    assert widths(GENERATOR_MULTIPLIERS, doublings, ch) == g
+    assert widths(DISCRIMINATOR_MULTIPLIERS, doublings, ch) == d
 
 
 def test_multipliers_replace_the_table():
     table = GENERATOR_MULTIPLIERS
-    assert widths(table, 64, 3, (5, 4, 3, 2, 1)) == [15, 12, 9, 6, 3]
+    assert widths(table, 4, 3, (5, 4, 3, 2, 1)) == [15, 12, 9, 6, 3]
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((100, 8), "resolution=100"),
-        ((64, 0), "ch=0"),
-        ((64, 8, (1, 2)), r"channel_multipliers=\(1, 2\)"),
+        ((4, 0), "ch=0"),
+        ((4, 8, (1, 2)), r"channel_multipliers=\(1, 2\)"),
     ],
 )
 def test_errors_name_the_value(args, message):

@@ -9,11 +9,15 @@ import zipfile
 import numpy as np
 import pytest
 import videos
+from fake_modules import Module
 from PIL import Image
 
 from dvdgan_tf.page import clips
-from dvdgan_tf.page.settings import Settings
+from dvdgan_tf.page.answer import Answers
+from dvdgan_tf.page.recipe import Source
+from dvdgan_tf.page.settings import Limits, Settings
 from dvdgan_tf.sampling.conditions import first_frames
+from dvdgan_tf.sampling.model import Model
 from dvdgan_tf.sampling.videos import videos as as_videos
 from dvdgan_tf.video import reading
 
@@ -102,3 +106,18 @@ def test_a_video_is_continued(predictions, tmp_path):
     ):
         np.testing.assert_array_equal(stored["video"], expected[2])
     assert "--frames=square.mkv" in answer.command
+
+
+def test_a_wide_model_continues_the_widest_part(tmp_path):
+    model = Model(Module(given=2, resolution=[4, 8]))
+    wide = Answers(model, Source("made"), Limits(6, 20), str(tmp_path))
+    path = str(tmp_path / "square.mkv")
+    videos.write(path, videos.moving_square())
+    values = dict(classes="walk", count=1, seed=1, truncation=1, num_frames=7)
+    answer = wide.to(values, path)
+    assert answer.summary.startswith("1 clip of 7 frames, 8 x 4 pixels, 8 fr")
+    assert "first_frames('square.mkv', 2, [4, 8], 'crop', 2)" in answer.python
+    data = re.search('base64,([^"]+)', answer.figures)[1]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as animation:
+        # With a border of 2 pixels on each side.
+        assert animation.size == (8 + 4, 4 + 4)

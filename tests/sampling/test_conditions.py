@@ -22,6 +22,21 @@ def test_crop_is_the_square_in_the_middle(video):
     np.testing.assert_array_equal(frames, whole[0:10:2, :, 4:28])
 
 
+@pytest.mark.parametrize(
+    ("size", "whole", "part"),
+    [
+        # Of 48 x 64 pixels: wider than stored, then taller.
+        ((24, 40), (30, 40), (slice(3, 27), slice(None))),
+        ((24, 16), (24, 32), (slice(None), slice(8, 24))),
+        ((24, 32), (24, 32), (slice(None), slice(None))),
+    ],
+)
+def test_crop_of_another_shape_is_the_middle_too(video, size, whole, part):
+    whole = np.stack(list(reading.read_frames(video, whole)))
+    frames = first_frames(video, 5, size, "crop", 2)
+    np.testing.assert_array_equal(frames, whole[0:10:2, *part])
+
+
 def test_squash_is_all_of_the_frame(video):
     whole = np.stack(list(reading.read_frames(video, (16, 16))))
     frames = first_frames(video, 5, 16, "squash", 2)

@@ -159,6 +159,30 @@ def test_discriminator_as_drawn(d_spatial):
     assert count.by_layer()["8x8_block0"] == 2 * 10 * first
 
 
+def test_frames_that_are_not_square():
+    """A seed of 4x7, and in D_T maps of 4x7 that are pooled to 2x4."""
+    generator = network(Generator, **{**G, "resolution": (8, 14)})
+    layers = GeneratorCount(generator, 5).by_layer()
+    seed, large = 4 * 7, 8 * 14
+    assert layers["seed"] == 2 * 5 * (3 * 3 + 7 * 4 * seed)
+    per_tap = 4 * 12 + 3 * (4 * 8 + 4 * 4)
+    assert layers["4x7_recurrent"] == 2 * 5 * seed * 9 * per_tap
+    head = 4 * large * 9 * 2 * 3 + 2 * 7 * 2
+    assert layers["head"] == 2 * 5 * head
+    rectangle = {**D, "resolution": (8, 14)}
+    d_spatial = network(SpatialDiscriminator, k=2, **rectangle)
+    spatial = DiscriminatorCount(d_spatial, 2, 5).by_layer()
+    first = large * 54 + seed * 16 * 4 + seed * 6
+    assert spatial["8x14_block0"] == 2 * 10 * first
+    d_temporal = network(TemporalDiscriminator, num_3d_blocks=1, **rectangle)
+    temporal = DiscriminatorCount(d_temporal, 4, 5).by_layer()
+    # Nothing is fused: all 27 taps of both, and the skip on 2x4 and 2 frames.
+    first = 4 * seed * 27 * (3 * 2 + 2 * 2) + 2 * 8 * 3 * 2
+    assert temporal["4x7_block0"] == 2 * 5 * first
+    last = 8 * 9 * (2 * 4 + 4 * 4) + 8 * 2 * 4
+    assert temporal["2x4_block1"] == 2 * 10 * last
+
+
 class Leaky(RecurrentUnit):
     """h' = W * [h; x], a unit of which nobody knows but this file."""
 

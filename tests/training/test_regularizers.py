@@ -63,7 +63,11 @@ def one():
     """Two steps with everything on: before, metrics, after."""
     trainer = make()
     values = tiny.values(trainer)
-    return values, steps(trainer), tiny.values(trainer)
+    # Tracing takes longer than two steps.
+    tf.config.run_functions_eagerly(True)
+    metrics = steps(trainer)
+    tf.config.run_functions_eagerly(False)
+    return values, metrics, tiny.values(trainer)
 
 
 def test_everything_at_once_is_finite_and_reported(one):
@@ -118,7 +122,7 @@ def test_the_same_however_it_is_computed(one, changes):
     if changes.pop("strategy", None):
         changes["strategy"] = tiny.mirrored()
     other = make(values=before, **changes)
-    # Tracing takes longer than two steps; XLA needs it.
+    # XLA needs tracing.
     tf.config.run_functions_eagerly("jit_compile" not in changes)
     try:
         found = steps(other)

@@ -45,7 +45,8 @@ def test_a_short_video_has_fewer_frames(video):
     ("arguments", "size"),
     [
         ({"size": (16, 20)}, (16, 20)),
-        ({"short_side": 24}, (24, 32)),
+        ({"cover": (24, 24)}, (24, 32)),
+        ({"cover": (24, 40)}, (30, 40)),
         ({}, (48, 64)),
     ],
 )

@@ -21,6 +21,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from dvdgan_tf import config
+from dvdgan_tf.frame_size import compact, sides
 from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.strategies import make_strategy, share_cores
 from dvdgan_tf.training.summaries import count_parameters
@@ -204,7 +205,7 @@ def random_batches(
     resolution, frames = (
         gin.query_parameter(f"%{name}") for name in ("RESOLUTION", "NUM_FRAMES")
     )
-    shape = [size, frames, resolution, resolution, 3]
+    shape = [size, frames, *sides(resolution), 3]
     videos = tf.random.stateless_uniform(shape, [seed, 0], 0, 256, tf.int32)
     labels = tf.zeros([size], tf.int32)
     batch = (tf.cast(videos, tf.uint8), labels)
@@ -257,7 +258,7 @@ def describe(trainer):
     return {
         "gin_file": FLAGS.gin_file,
         "gin_param": FLAGS.gin_param,
-        "resolution": trainer.generator.resolution,
+        "resolution": compact(trainer.generator.resolution),
         "num_frames": trainer.generator.num_frames,
         "conditioning_frames": trainer.generator.conditioning_frames,
         "ch": gin.query_parameter("%CH"),

@@ -23,8 +23,9 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from dvdgan_tf import config
-from dvdgan_tf.data import pipeline
+from dvdgan_tf.data import frames, pipeline
 from dvdgan_tf.data.tfds_videos import TfdsVideos
+from dvdgan_tf.frame_size import compact, sides
 from dvdgan_tf.training import loop
 from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.strategies import make_strategy
@@ -184,17 +185,19 @@ def reading(source):
 def decoding(source, images):
     """Dataset that decodes `_TOGETHER` images of memory on one thread.
 
-    Of each what training decodes: a square, or the whole where it is resized.
+    Of each what training decodes: a part, or the whole where it is resized.
     """
-    side = source.resolution
+    height, width = sides(source.resolution)
     jpeg = tf.io.is_jpeg(images[0]).numpy()
-    short = jpeg and min(tf.io.extract_jpeg_shape(images[0]).numpy()[:2])
+    covers = jpeg and frames.just_covers(
+        tf.io.extract_jpeg_shape(images[0])[:2], (height, width)
+    )
     exact = dict(channels=3, dct_method="INTEGER_ACCURATE")
 
     def decode(image):
-        if short == side and source._fit == "crop":
-            square = [0, 0, side, side]
-            pixels = tf.io.decode_and_crop_jpeg(image, square, **exact)
+        if covers and source._fit == "crop":
+            part = [0, 0, height, width]
+            pixels = tf.io.decode_and_crop_jpeg(image, part, **exact)
         else:
             pixels = tf.io.decode_jpeg(image, **exact)
         return pixels[0, 0, 0]
@@ -293,7 +296,7 @@ def describe(source):
         "gin_file": FLAGS.gin_file,
         "gin_param": FLAGS.gin_param,
         "clips": source.num_examples,
-        "resolution": source.resolution,
+        "resolution": compact(source.resolution),
         "num_frames": source.num_frames,
         "batch_size": FLAGS.batch_size,
         "clips_per_step": batch_size * batches,

@@ -4,6 +4,7 @@ import itertools
 
 import tensorflow as tf
 
+from dvdgan_tf.frame_size import sides
 from dvdgan_tf.layers.attention import SelfAttention
 from tools.benchmarks.ceiling import seconds
 from tools.flops.network_flops import encoder_blocks, encoder_fusions
@@ -82,10 +83,9 @@ def _generator_calls(trainer):
     if g.frame_encoder:
         yield from _encoder_calls(g.frame_encoder, batch)
     condition = _noise(g, batch, g.z_dim + g.embedding_dim)
-    size = 4
 
     def video(size, width, frames=g.generated_frames):
-        return _noise(g, batch, frames, size, size, width)
+        return _noise(g, batch, frames, *size, width)
 
     def recurrent(layer, x, state=None):
         steps = dict(num_frames=g.generated_frames, initial_state=state)
@@ -98,33 +98,36 @@ def _generator_calls(trainer):
         x = tf.nn.relu(g.head_norm(x, c, training=True))
         return g.head(x, training=True)
 
-    for group, (width, next_width) in zip(
-        g.groups, itertools.pairwise(g.widths), strict=True
+    for group, (size, next_size), (width, next_width) in zip(
+        g.groups,
+        itertools.pairwise(g.group_sizes()),
+        itertools.pairwise(g.widths),
+        strict=True,
     ):
+        unit, *blocks = group[:3]
         x = video(size, width)
-        first = video(size, width, 1) if size == 4 else x
-        state = _noise(g, batch, size, size, width)
+        first = video(size, width, 1) if group is g.groups[0] else x
+        state = _noise(g, batch, *size, width)
         inputs = [first, state] if g.frame_encoder else [first]
-        yield f"{size}x{size}_recurrent", group[0], inputs, recurrent
-        yield f"{size}x{size}_block", group[1], [x, condition], block
-        yield f"{size}x{size}_block_up", group[2], [x, condition], block
-        size *= 2
+        yield unit.name, unit, inputs, recurrent
+        for layer in blocks:
+            yield layer.name, layer, [x, condition], block
         for layer in group[3:]:
-            inputs = [video(size, next_width)]
-            yield f"{size}x{size}_attention", layer, inputs, _call
+            yield layer.name, layer, [video(next_size, next_width)], _call
     # Two layers, whose weights are taken together.
     both = _Layers(g.head_norm, g.head)
-    yield "head", both, [video(size, g.widths[-1]), condition], head
+    frames = video(sides(g.resolution), g.widths[-1])
+    yield "head", both, [frames, condition], head
 
 
 def _encoder_calls(encoder, batch):
     """(name, layer, inputs, how to call it) of each layer of the encoder."""
     frames = encoder.conditioning_frames
     for block, size, width in encoder_blocks(encoder):
-        inputs = [_noise(encoder, batch, frames, size, size, width)]
+        inputs = [_noise(encoder, batch, frames, *size, width)]
         yield f"frame_encoder/{block.name}", block, inputs, _call
     for fusion, size, width in encoder_fusions(encoder):
-        inputs = [_noise(encoder, batch, size, size, frames * width)]
+        inputs = [_noise(encoder, batch, *size, frames * width)]
         yield f"frame_encoder/{fusion.name}", fusion, inputs, _call
 
 
@@ -132,18 +135,13 @@ def _discriminator_calls(trainer, d):
     """(name, layer, inputs, how to call it) of each block of D_S or D_T."""
     spatial = d is trainer.d_spatial
     frames = d.k if spatial else trainer.generator.num_frames
-    size, width = d.input_resolution, 3
-    number = itertools.count()
-    for layer in d.blocks:
-        shape = (2 * trainer.batch_size, frames, size, size, width)
-        inputs = [_noise(d, *shape)]
-        if isinstance(layer, SelfAttention):
-            yield f"{size}x{size}_attention", layer, inputs, _call
-            continue
-        yield f"{size}x{size}_block{next(number)}", layer, inputs, _call
-        frames //= layer.time_pool
-        size //= layer.spatial_pool
-        width = layer.channels
+    width = 3
+    for layer, size in d.sized_blocks():
+        shape = (2 * trainer.batch_size, frames, *size, width)
+        yield layer.name, layer, [_noise(d, *shape)], _call
+        if not isinstance(layer, SelfAttention):
+            frames //= layer.time_pool
+            width = layer.channels
 
 
 def _call(layer, x):

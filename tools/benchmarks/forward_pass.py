@@ -41,8 +41,7 @@ def main(_):
     y = tf.zeros([batch], tf.int32)
     z = tf.random.normal([batch, generator.z_dim])
     # In synthesis no frame is given.
-    shape = [generator.conditioning_frames, *[generator.resolution] * 2, 3]
-    given = tf.random.uniform([batch, *shape], -1.0, 1.0)
+    given = tf.random.uniform([batch, *generator.given_shape()], -1.0, 1.0)
     videos = report(generator, z, y, frames=given)
     noise = tf.random.uniform([batch, generator.generated_frames])
     report(d_spatial, d_spatial.draw_frames(videos, noise), y)

@@ -1,7 +1,9 @@
 """The products of G, D_S and D_T, for `flops`."""
 
 import itertools
+import math
 
+from dvdgan_tf.frame_size import sides
 from dvdgan_tf.layers.attention import SelfAttention
 from tools.flops.products import Network
 
@@ -22,30 +24,34 @@ class GeneratorCount(Network):
         classes, embedding = generator.num_classes, generator.embedding_dim
         self.condition = generator.z_dim + embedding
         self.dense("seed", batch_size, (classes, embedding), reads_labels=True)
-        seed = (self.condition, 16 * widths[0])
+        units = math.prod(generator.seed_size) * widths[0]
+        seed = (self.condition, units)
         self.dense("seed", batch_size, seed)
         self.norm("seed", *seed)
         if generator.frame_encoder:
             self._frame_encoder(generator.frame_encoder)
-        size = 4
-        for group, (width, next_width) in zip(
-            generator.groups, itertools.pairwise(widths), strict=True
+        seed_size, *_ = generator.group_sizes()
+        for group, (size, next_size), (width, next_width) in zip(
+            generator.groups,
+            itertools.pairwise(generator.group_sizes()),
+            itertools.pairwise(widths),
+            strict=True,
         ):
-            self._recurrent(group[0], f"{size}x{size}_recurrent", size, width)
-            self._block(f"{size}x{size}_block", size, width, width, False)
-            up = f"{size}x{size}_block_up"
-            self._block(up, size, width, next_width, True)
-            size *= 2
-            if len(group) > 3:
-                name = f"{size}x{size}_attention"
+            unit, block, block_up, *attention = group
+            is_constant = size == seed_size
+            self._recurrent(unit, unit.name, size, width, is_constant)
+            self._block(block.name, size, (width, width), size)
+            self._block(block_up.name, size, (width, next_width), next_size)
+            for layer in attention:
                 images = batch_size * self.frames
-                self.attention(name, images, size, next_width)
+                self.attention(layer.name, images, next_size, next_width)
+        size = sides(generator.resolution)
         self._batch_norm("head", widths[-1])
         self._conv("head", size, (widths[-1], 3))
 
     def _conv(self, layer, size, channels, kernel=3, norm=True, frames=None):
         images = self.batch_size * (frames or self.frames)
-        self.conv(layer, images, (size, size), channels, kernel)
+        self.conv(layer, images, size, channels, kernel)
         if norm:
             self.norm(layer, kernel**2 * channels[0], channels[1])
 
@@ -53,13 +59,13 @@ class GeneratorCount(Network):
         frames = encoder.conditioning_frames
         for block, size, width in encoder_blocks(encoder):
             layer = f"frame_encoder/{block.name}"
-            self.d_block(layer, block, (frames, size, size), width)
+            self.d_block(layer, block, (frames, *size), width)
         for fusion, size, width in encoder_fusions(encoder):
             layer = f"frame_encoder/{fusion.name}"
             channels = (frames * width, fusion.filters)
             self._conv(layer, size, channels, frames=1)
 
-    def _recurrent(self, unit, layer, size, width):
+    def _recurrent(self, unit, layer, size, width, is_constant):
         convolutions = unit.convolutions(width)
         for c_in, c_out in convolutions.kernels:
             self.norm(layer, 9 * c_in, c_out)
@@ -71,19 +77,20 @@ class GeneratorCount(Network):
             for channels in convolutions.drawn:
                 add(channels, self.frames)
             return
-        add(convolutions.inputs, 1 if size == 4 else self.frames)
+        add(convolutions.inputs, 1 if is_constant else self.frames)
         for channels in convolutions.states if self.states else ():
             add(channels, self.states)
         for channels in convolutions.always:
             add(channels, self.frames)
 
-    def _block(self, layer, size, c_in, c_out, up):
-        large = 2 * size if up else size
+    def _block(self, layer, size, channels, large):
+        """Adds a G-block on maps of one size that makes maps of another."""
+        c_in, c_out = channels
         self._batch_norm(layer, c_in)
         self._conv(layer, large, (c_in, c_out))
         self._batch_norm(layer, c_out)
         self._conv(layer, large, (c_out, c_out))
-        if up or c_in != c_out:
+        if large != size or c_in != c_out:
             skip_size = large if self.drawn else size
             self._conv(layer, skip_size, (c_in, c_out), kernel=1)
 
@@ -94,23 +101,22 @@ class GeneratorCount(Network):
 
 
 def encoder_blocks(encoder):
-    """(D-block, height and channels of its input) of a `FrameEncoder`."""
-    size, width = encoder.resolution, 3
+    """(D-block, size and channels of its input) of a `FrameEncoder`."""
+    size, width = sides(encoder.resolution), 3
     for block in encoder.blocks:
         yield block, size, width
-        size //= block.spatial_pool
-        width = block.channels
+        size, width = block.pooled(size), block.channels
 
 
 def encoder_fusions(encoder):
-    """(convolution, height and channels of the map of each frame)."""
+    """(convolution, size and channels of the map of each frame)."""
     width_at = {
-        # The last of two blocks that end at 4x4.
-        size // block.spatial_pool: block.channels
+        # The last of two blocks that end at the seed's size.
+        block.pooled(size): block.channels
         for block, size, _ in encoder_blocks(encoder)
     }
-    for i, fusion in enumerate(encoder.fusions):
-        yield fusion, 4 << i, width_at[4 << i]
+    for fusion, size in zip(encoder.fusions, encoder.state_sizes, strict=True):
+        yield fusion, size, width_at[size]
 
 
 class DiscriminatorCount(Network):
@@ -126,19 +132,14 @@ class DiscriminatorCount(Network):
     ):
         iterations = discriminator.linear.spectral_norm.power_iterations
         super().__init__(batch_size, iterations, drawn, padding)
-        size, width = discriminator.input_resolution, 3
-        number = 0
-        for block in discriminator.blocks:
+        width = 3
+        for block, size in discriminator.sized_blocks():
             if isinstance(block, SelfAttention):
-                name = f"{size}x{size}_attention"
-                self.attention(name, batch_size * frames, size, width)
+                self.attention(block.name, batch_size * frames, size, width)
                 continue
-            name = f"{size}x{size}_block{number}"
-            self.d_block(name, block, (frames, size, size), width)
+            self.d_block(block.name, block, (frames, *size), width)
             frames //= block.time_pool
-            size //= block.spatial_pool
             width = block.channels
-            number += 1
         self.dense("head", batch_size * frames, (width, 1))
         self.norm("head", width, 1)
         embedding = (discriminator.num_classes, width)

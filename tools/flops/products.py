@@ -108,7 +108,7 @@ class Network:
         )
 
     def attention(self, layer, images, size, channels):
-        """Adds the products of `SelfAttention` on maps [size, size]."""
+        """Adds the products of `SelfAttention` on maps [*size, channels]."""
         narrow, wide = channels // 8, channels // 2
         for c_in, c_out in (
             (channels, narrow),
@@ -116,18 +116,22 @@ class Network:
             (channels, wide),
             (wide, channels),
         ):
-            self.conv(layer, images, (size, size), (c_in, c_out), kernel=1)
+            self.conv(layer, images, size, (c_in, c_out), kernel=1)
             self.norm(layer, c_in, c_out)
+        keys = math.prod(-(-side // 2) for side in size)
         for width in (narrow, wide):
             # Both operands are data: two gradients for inputs.
-            flop = 2 * images * size**2 * (size // 2) ** 2 * width
+            flop = 2 * images * math.prod(size) * keys * width
             self.products.append(Product(layer, flop, 2 * flop, 0))
 
     def d_block(self, layer, block, sizes, c_in):
         """Adds a `DBlock` on clips [*sizes, c_in], sizes being (T, H, W)."""
         c_out = block.channels
         pools = (block.time_pool, block.spatial_pool, block.spatial_pool)
-        small = [n // p for n, p in zip(sizes, pools, strict=True)]
+        small = [sizes[0] // block.time_pool, *block.pooled(sizes[1:])]
+        # With windows that are not full the pool comes after the convolution.
+        full = all(side % block.spatial_pool == 0 for side in sizes[1:])
+        is_fused = not self.drawn and (full or not block.round_up)
         video = block.first
 
         def conv(sizes, channels, pools=None, **kwargs):
@@ -138,7 +142,7 @@ class Network:
             self.conv(layer, clips, sizes, channels, pools=pools, **kwargs)
 
         conv(sizes, (c_in, c_out), reads_video=video)
-        conv(sizes, (c_out, c_out), None if self.drawn else pools)
+        conv(sizes, (c_out, c_out), pools if is_fused else None)
         for channels in (c_in, c_out):
             self.norm(layer, 3**block.rank * channels, c_out)
         if max(pools) > 1 or c_in != c_out:

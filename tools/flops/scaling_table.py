@@ -7,6 +7,7 @@ formulas are in docs/scaling.md.
 """
 
 import itertools
+import math
 import os
 import sys
 
@@ -15,9 +16,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import gin
 
 from dvdgan_tf import config
+from dvdgan_tf.frame_size import sides
 from dvdgan_tf.training.summaries import count_parameters
 from tools.benchmarks import classes
-from tools.flops import flops, shapes
+from tools.flops import flops, network_flops, shapes
 
 GIB = 2**30
 SECONDS_PER_DAY = 86_400
@@ -70,35 +72,38 @@ class Configuration:
         """Values that G's update keeps between segments, per video."""
         g = self.generator
         maps = sum(
-            size**2 * (3 * width + 8 * next_width)
+            math.prod(size) * (3 * width + 8 * next_width)
             for size, width, next_width in self._groups()
         )
         return g.generated_frames * maps + self._encoder_values()
 
     def _groups(self):
         """Size, width that enters and width that leaves, for each group."""
-        widths = self.generator.widths
-        for i, pair in enumerate(itertools.pairwise(widths)):
-            yield (4 << i, *pair)
+        *sizes, _ = self.generator.group_sizes()
+        pairs = itertools.pairwise(self.generator.widths)
+        for size, pair in zip(sizes, pairs, strict=True):
+            yield (size, *pair)
 
     def _encoder_values(self):
         """Blocks' outputs, those in use once more side by side, and states."""
         encoder = self.generator.frame_encoder
         if not encoder:
             return 0
-        size, maps = encoder.resolution, []
-        for block in encoder.blocks:
-            size //= block.spatial_pool
-            maps.append(size**2 * block.channels)
-        # Two blocks end at 4x4, and the last one makes a state.
+        maps = [
+            math.prod(block.pooled(size)) * block.channels
+            for block, size, _ in network_flops.encoder_blocks(encoder)
+        ]
+        # Two blocks end at the seed's size, and the last one makes a state.
         used = [*maps[:-2], maps[-1]]
-        states = sum(size**2 * width for size, width, _ in self._groups())
+        states = sum(
+            math.prod(size) * width for size, width, _ in self._groups()
+        )
         return encoder.conditioning_frames * sum(maps + used) + states
 
     def video_gib(self, bytes_per_value):
         """GiB per video: the values, and the video in float32."""
         g = self.generator
-        video = 4 * 3 * g.generated_frames * g.resolution**2
+        video = 4 * 3 * g.generated_frames * math.prod(sides(g.resolution))
         return (bytes_per_value * self.values() + video) / GIB
 
     def moments(self):

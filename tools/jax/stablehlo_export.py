@@ -16,6 +16,7 @@ from tensorflow.compiler.mlir.stablehlo import stablehlo
 import dvdgan_tf
 from dvdgan_tf.data import pipeline
 from dvdgan_tf.exporting.stablehlo import only_stablehlo
+from dvdgan_tf.frame_size import sides
 from tools.flops import flops
 
 # The oldest that StableHLO still reads: any JAX of today runs the modules.
@@ -90,7 +91,7 @@ def _step_data(trainer):
     """{name: spec} of what `Trainer.step_on` takes."""
     generator = trainer.generator
     batch = [trainer.batches_per_step, trainer.batch_size]
-    shape = [generator.num_frames, *[generator.resolution] * 2, 3]
+    shape = [generator.num_frames, *sides(generator.resolution), 3]
     return {
         "videos": tf.TensorSpec([*batch, *shape], tf.uint8),
         "labels": tf.TensorSpec(batch, tf.int32),
@@ -103,9 +104,8 @@ def _sampler_data(generator, batch):
         "z": tf.TensorSpec([batch, generator.z_dim], tf.float32),
         "y": tf.TensorSpec([batch], tf.int32),
     }
-    given = generator.conditioning_frames
-    if given:
-        shape = [batch, given, *[generator.resolution] * 2, 3]
+    if generator.conditioning_frames:
+        shape = [batch, *generator.given_shape()]
         data["frames"] = tf.TensorSpec(shape, tf.float32)
     return data
 
