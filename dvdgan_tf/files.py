@@ -147,8 +147,8 @@ def remove_abandoned(path: str | os.PathLike) -> None:
     Those of other machines cannot be seen, and what they have left is kept.
 
     Args:
-        path: of the file or folder that they were writing; nothing is looked
-            for where it is a URL.
+        path: path of the file or folder that they were writing; nothing is
+            looked for where it is a URL.
     """
     path = os.fspath(path)
     if "://" in path:

@@ -136,7 +136,8 @@ def check_trained_size(bindings: Sequence[str]) -> None:
     """Raises ValueError for a size of frames that no network can make.
 
     Args:
-        bindings: as of --gin_param; those that `check_bindings` accepts.
+        bindings: bindings as the flag --gin_param takes them, which
+            `check_bindings` accepts.
     """
     for binding in bindings:
         name, _, value = (part.strip() for part in binding.partition("="))

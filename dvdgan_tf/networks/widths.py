@@ -34,8 +34,8 @@ def widths(
 
     Args:
         table: a table of multipliers, such as `GENERATOR_MULTIPLIERS`.
-        doublings: how often G's seed is doubled (see `sizes`), a number that
-            the table has.
+        doublings: number of times that G's seed is doubled (see `sizes`), which
+            the table must have.
         ch: the width unit.
         multipliers: replaces the table's entry, of the same length.
 
