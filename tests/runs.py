@@ -25,7 +25,13 @@ TINY = [
 COUNTS = [0, 0, 0, 9, 0, 0, 0, 0, 0, 1]
 
 
-def make_run(folder, name="demo", steps=(10, 20), label_counts=None):
+def make_run(
+    folder,
+    name="demo",
+    steps=(10, 20),
+    label_counts=None,
+    bindings=("NUM_FRAMES = 4", "SpatialDiscriminator.k = 2"),
+):
     """Makes a folder of a run of `gin/{name}.gin`, in tiny.
 
     Its weights are not those of the initialiser, the average is not the live
@@ -35,7 +41,7 @@ def make_run(folder, name="demo", steps=(10, 20), label_counts=None):
         The `Trainer`, as it was at the last step.
     """
     gin.clear_config()
-    config.parse([str(GIN / f"{name}.gin")], TINY)
+    config.parse([str(GIN / f"{name}.gin")], [*TINY, *bindings])
     conditional = gin.get_bindings("train")["class_conditional"]
     trainer = gin.get_bindings("train")["trainer"](
         num_classes=10 if conditional else 1
