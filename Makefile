@@ -19,11 +19,16 @@ CHECKED := tests/layers tests/metrics tests/data tests/plotting \
     tests/test_imports.py tests/test_config.py tests/test_gin_files.py \
     tests/test_links.py
 
+# Files in their order: otherwise those with few tests come last, some of which
+# take a minute, and one process would wait for the other.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile \
+    --no-loadscope-reorder
+
 check: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(CHECKED)
+	$(PYTEST) $(CHECKED)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(PYTEST)
 
 lint: $(STAMP)
 	$(BIN)/ruff check

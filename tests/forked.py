@@ -86,6 +86,12 @@ def module(name, *args):
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
+def script(code, *args):
+    """Does `python -c code args`, in this process."""
+    sys.argv[1:] = map(str, args)
+    exec(code, {"__name__": "__main__"})
+
+
 def run(function, *args, timeout=600, **how):
     """Runs a function in a `Process` until its end, like `subprocess.run`."""
     process = Process(function, *args, **how)

@@ -26,7 +26,11 @@ COUNTS = [0, 0, 0, 9, 0, 0, 0, 0, 0, 1]
 
 
 def make_run(
-    folder, name="demo", steps=(10, 20), label_counts=None, bindings=()
+    folder,
+    name="demo",
+    steps=(10, 20),
+    label_counts=None,
+    bindings=("NUM_FRAMES = 4", "SpatialDiscriminator.k = 2"),
 ):
     """Makes a folder of a run of `gin/{name}.gin`, in tiny.
 

@@ -124,7 +124,7 @@ def test_what_a_module_says_of_itself(module):
     assert facts == module.facts
     assert facts["truncation_levels"] == [0.5, 1.0]
     assert (facts["step"], facts["num_classes"]) == (20, 10)
-    assert (facts["num_frames"], facts["resolution"]) == (8, 32)
+    assert (facts["num_frames"], facts["resolution"]) == (4, 32)
     assert facts["conditioning_frames"] == 0 and facts["fps"] == 12.0
 
 
@@ -153,10 +153,10 @@ def test_discriminators_score_as_in_training(run_folder):
     folder, trainer = run_folder
     with config.of_run(folder) as run:
         module = discriminator_module.of_run(run)
-    videos = tf.random.stateless_uniform([4, 8, 32, 32, 3], [1, 2], -1, 1)
+    videos = tf.random.stateless_uniform([4, 4, 32, 32, 3], [1, 2], -1, 1)
     y, seed = tf.constant([1, 5, 7, 2]), tf.constant([3, 4])
     scores = module({"videos": videos, "y": y, "seed": seed})
-    noise = tf.random.stateless_uniform([4, 10], seed)
+    noise = tf.random.stateless_uniform([4, 6], seed)
     discriminator = trainer.discriminator
     spatial, temporal = discriminator.scores(
         videos, y, noise, discriminator.parameters(training=False)

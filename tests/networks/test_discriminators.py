@@ -376,7 +376,7 @@ def frame_numbers(batch, num_frames, k):
     clips = clips.reshape(batch, num_frames, 1, 1, 1).astype("float32")
     clips = np.broadcast_to(clips, (batch, num_frames, 2, 3, 3))
     discriminator = SpatialDiscriminator(32, num_classes=1, k=k)
-    noise = tf.random.uniform((batch, num_frames))
+    noise = tf.random.stateless_uniform((batch, num_frames), (0, 1))
     drawn = discriminator.draw_frames(clips, noise)
     assert drawn.shape == (batch, k, 2, 3, 3)
     drawn = drawn.numpy()
@@ -420,7 +420,7 @@ def places(batch, frames, crop, height=4, width=6):
     video = np.moveaxis(grid, 2, 0).astype("float32")
     video = np.broadcast_to(video, [batch, *video.shape])
     net = build(TemporalDiscriminator, random=False, phi=1, crop=crop)
-    noise = tf.random.uniform((batch, 2))
+    noise = tf.random.stateless_uniform((batch, 2), (0, 1))
     drawn = net.draw_crop(tf.constant(video), noise).numpy().astype(int)
     h, w = height // crop, width // crop
     assert drawn.shape == (batch, frames, h, w, 3)
@@ -454,7 +454,7 @@ def test_the_largest_noise_takes_the_last_place():
 def test_no_crop_is_the_video_itself():
     net = build(TemporalDiscriminator, random=False)
     x = tf.constant(videos())
-    assert net.draw_crop(x, tf.random.uniform((2, 2))) is x
+    assert net.draw_crop(x, tf.random.stateless_uniform((2, 2), (0, 1))) is x
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

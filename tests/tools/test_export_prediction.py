@@ -15,12 +15,9 @@ from tools.jax import state_file
 # Skips the file where JAX is not installed.
 run_step = pytest.importorskip("tools.jax.run_step", exc_type=ImportError)
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*run_functions_eagerly.*")
+
 STEPS = 2
-
-
-@pytest.fixture(autouse=True)
-def _fixed_seed():
-    """Instead of the one for all tests, which forgets compiled functions."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +49,9 @@ def report(exported):
 def test_losses_and_state_are_those_of_tensorflow(exported, report):
     folder, manifest, trainer, initial = exported
     tiny.assign(trainer, initial)
+    tf.config.run_functions_eagerly(True)
     expected = trainer.run(tiny.batches(trainer), tf.constant(STEPS)).numpy()
+    tf.config.run_functions_eagerly(False)
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     found = [
         [json.loads(line)[name] for name in manifest["metrics"]]

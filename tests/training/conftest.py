@@ -3,15 +3,6 @@ import tensorflow as tf
 from training import tiny
 
 
-@pytest.fixture(autouse=True)
-def _fixed_seed():
-    """Instead of the one for all tests.
-
-    Setting TensorFlow's seed makes it forget its compiled functions: 10 s a
-    test. Nothing in training draws from it but initial weights.
-    """
-
-
 @pytest.fixture(scope="session")
 def _traced():
     trainer = tiny.trainer(
