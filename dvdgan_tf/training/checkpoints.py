@@ -102,7 +102,7 @@ class Checkpoints:
             # once were: the counter is among their variables.
             self.checkpoint.save_counter.assign_add(1)
             self.checkpoint.write(path)
-            self._rotate(healthy_step)
+            self.rotate(healthy_step)
         except (tf.errors.OpError, OSError) as error:
             raise OSError(
                 f"Step {step} cannot be saved in {self.directory} "
@@ -116,8 +116,12 @@ class Checkpoints:
         newest = run_folder.newest_in(self.directory)
         return newest and newest[1]
 
-    def _rotate(self, healthy_step: int | None) -> None:
-        """Deletes the checkpoints that are not kept, and lists the others."""
+    def rotate(self, healthy_step: int | None = None) -> None:
+        """Deletes the checkpoints that are not kept, and lists the others.
+
+        Args:
+            healthy_step: see `save`.
+        """
         found = run_folder.checkpoints_in(self.directory)
         kept = kept_steps(
             found, self.keep, self.keep_every, self.powers_of_two, healthy_step

@@ -292,8 +292,10 @@ class Run:
         """
         if self.is_chief:
             self._check_lock()
-            healthy = self.watch.healthy_step if self.watch else None
-            self.checkpoints.save(self.step, healthy)
+            self.checkpoints.save(self.step, self._healthy_step())
+
+    def _healthy_step(self):
+        return self.watch.healthy_step if self.watch else None
 
     def _check_lock(self):
         if self.lock:
@@ -326,6 +328,9 @@ class Run:
         latest = self.checkpoints.latest()
         if latest is None or step_of(latest) < self.step:
             self.save()
+        elif self.is_chief:
+            # What was killed in its last save has not come to this.
+            self.checkpoints.rotate(self._healthy_step())
         if not self.sample_paths:
             self.sample_paths = newest_samples(self.folder.samples)
         if stopped_by:

@@ -92,9 +92,13 @@ def test_a_stopped_and_resumed_run_equals_a_straight_one(
     assert [line["step"] for line in metrics(halves)] == [2, 4, 6, 8]
     assert without_speed(metrics(halves)) == without_speed(metrics(straight))
     assert "sample_every = 50" in (halves / "operative_config.gin").read_text()
-    # A finished run does nothing more.
+    # A finished run does nothing more, but for what a kill has kept it from.
+    listed = halves / "ckpt" / "checkpoint"
+    listed.write_text('model_checkpoint_path: "step-4"\n')
     assert run(halves, num_steps=8) == 8
     assert len(metrics(halves)) == 4
+    newest = tf.train.latest_checkpoint(str(halves / "ckpt"))
+    assert newest == str(halves / "ckpt" / "step-8")
 
 
 def check_files(workdir):
