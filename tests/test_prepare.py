@@ -2,6 +2,7 @@ import csv
 import glob
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,21 @@ def test_a_dataset_that_is_there_is_not_touched(source, undisturbed):
     assert result.returncode == 2
     assert "already" in result.stderr
     assert records(data_dir) == before
+
+
+def test_the_same_command_makes_a_damaged_shard_again(
+    source, undisturbed, tmp_path
+):
+    shutil.copytree(undisturbed[0], tmp_path, dirs_exist_ok=True)
+    pattern = f"{tmp_path}/video_folder/1.0.0/*.tfrecord-*"
+    path = sorted(glob.glob(pattern))[2]
+    os.truncate(path, os.stat(path).st_size - 9)
+    result = run(source, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"Damaged or missing: {path}" in result.stdout
+    assert "Made 1 shards again" in result.stdout
+    assert records(tmp_path) == records(undisturbed[0])
+    assert os.listdir(tmp_path) == ["video_folder"]
 
 
 @pytest.mark.parametrize(

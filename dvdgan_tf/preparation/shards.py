@@ -85,8 +85,17 @@ class Shard:
         return f"{self.stem}.json"
 
     def done(self):
-        """Whether the shard is finished."""
-        return tf.io.gfile.exists(self.report_path)
+        """Whether the shard is finished, and as long as it was then."""
+        if not tf.io.gfile.exists(self.report_path):
+            return False
+        size = sum(
+            HEADER_BYTES + length + FOOTER_BYTES
+            for *_, length in self.report()["records"]
+        )
+        try:
+            return tf.io.gfile.stat(self.path).length == size
+        except tf.errors.NotFoundError:
+            return False
 
     def report(self):
         """What became of the clips, a dict.
