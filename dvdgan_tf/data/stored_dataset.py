@@ -18,6 +18,10 @@ _OWN = ("video_folder", "kinetics600")
 # Where TFDS itself defines features.
 _FEATURES = "tensorflow_datasets.core.features."
 
+# All videos of the largest collections are fewer; the index of each split is
+# in memory.
+_MOST_RECORDS = 10**8
+
 _USUAL_VIDEOS = ("video", "image_main")
 
 
@@ -54,7 +58,20 @@ def open_dataset(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
             f"The dataset {name!r} must be stored as TFRecord files. "
             f"Received: {file_format.value}."
         )
+    _check_lengths(builder)
     return builder
+
+
+def _check_lengths(builder):
+    """Raises ValueError if a split has numbers of records that none has."""
+    for split in builder.info.splits.values():
+        lengths = split.shard_lengths
+        if min(lengths, default=0) < 0 or sum(lengths) > _MOST_RECORDS:
+            raise ValueError(
+                f"The file dataset_info.json of {builder.info.full_name} is "
+                f"damaged: by it, the split {shown(split.name)!r} has "
+                f"{sum(lengths):,} records in {len(lengths):,} shards."
+            )
 
 
 def _check_features(name, data_dir):
