@@ -58,6 +58,29 @@ def read_npz(
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
+def open_npy(path: str) -> np.ndarray:
+    """Opens the array in a .npy file without reading it.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such file, or shorter than its header says.
+    """
+    if not os.path.isfile(path):  # A named pipe would wait for its writer.
+        raise ValueError(f"{path!r} is not a regular file")
+    try:
+        with np.errstate(over="raise"):  # of a shape that no file has
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:
+        # See `read_npz`.
+        raise ValueError(f"{path!r} is no array file ({error})") from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise ValueError(f"{path!r} is an archive of arrays, not one array")
+    return array
+
+
 def _check(archive, most_bytes, names):
     total = 0
     for member in archive.infolist():

@@ -329,5 +329,7 @@ def truncations(text: str) -> tuple[float, ...]:
 
 def fail(sentence: str, code: int) -> None:
     """Ends the program with one sentence."""
-    print(f"error: {sentence}", file=sys.stderr)
+    # It may quote data of others, which a terminal might take for commands.
+    safe = "".join(c if c.isprintable() or c == "\n" else "?" for c in sentence)
+    print(f"error: {safe}", file=sys.stderr)
     sys.exit(code)

@@ -5,9 +5,10 @@ r"""Turns video files into a TFDS dataset of JPEG frames.
 
 Runs on all CPUs that there is memory for, or on the Beam runner of
 --beam_pipeline_options. Run again after an interruption, the same command goes
-on where it stopped. One whose process is killed goes on with one fewer.
-docs/data.md says what the sources may look like. Exit codes: 0 when finished;
-2 for what the user can mend; 1 when TensorFlow fails.
+on where it stopped; of a finished dataset it makes the damaged shards again.
+One whose process is killed goes on with one fewer. docs/data.md says what the
+sources may look like. Exit codes: 0 when finished; 2 for what the user can
+mend; 1 when TensorFlow fails.
 """
 
 import dataclasses
@@ -22,7 +23,11 @@ from absl import flags
 
 from dvdgan_tf import command_line
 from dvdgan_tf.command_line import fail, sentences
+from dvdgan_tf.plain_text import shown
 from dvdgan_tf.quiet import import_tensorflow, stderr_into
+
+# Folders that are left out, of which more are in skipped.csv.
+_NAMED_FOLDERS = 10
 
 FLAGS = command_line.new_flags()
 command_line.define_paths(
@@ -152,26 +157,55 @@ def prepare() -> None:
     """Lists, decodes, collects, reports."""
     import tensorflow as tf
 
-    from dvdgan_tf.preparation import running, shards
+    from dvdgan_tf.preparation import running
 
     start = time.time()
     builder = make_builder()
+    if tf.io.gfile.exists(builder.data_dir):
+        repair(builder)
+        return
+    listing, plan = look(builder)
+    path = run(
+        builder,
+        [shard for made in plan.values() for shard in made],
+        lambda log: running.run_beam(builder, log, FLAGS.beam_pipeline_options),
+    )
+    running.print_table(builder, listing, plan, start)
+    running.tidy_up(builder, path)
+    path = os.path.join(builder.data_dir, "skipped.csv")
+    print(f"Files left out or cut short: {path}")
+    print(f"Dataset: {builder.data_dir}")
+
+
+def look(builder: Any) -> tuple:
+    """The listing of the sources and the plan of the shards."""
     print(f"Looking for files in {', '.join(FLAGS.source)} ...", flush=True)
     listing, plan = builder.plan()
     for note in listing.notes:
         print(f"Note: {note}")
-    planned = [shard for made in plan.values() for shard in made]
-    if tf.io.gfile.exists(builder.data_dir):
-        tidied = running.remove_shards(builder)
-        raise ValueError(
-            f"There is a dataset in {builder.data_dir!r} already"
-            f"{', which only had to be tidied up' * tidied}; choose "
-            "another --data_dir, or delete that folder first."
-        )
+    folders = listing.folders_left_out
+    for name, reason in folders[:_NAMED_FOLDERS]:
+        print(f"Left out: {shown(name)!r}, {reason}")
+    if len(folders) > _NAMED_FOLDERS:
+        print(f"Left out: {len(folders) - _NAMED_FOLDERS:,} more folders")
+    return listing, plan
+
+
+def run(builder: Any, planned: list, work: Callable[[str], None]) -> str:
+    """Makes shards with a bar, and returns the path of the log.
+
+    Args:
+        builder: a `VideoBuilder`.
+        planned: the shards.
+        work: makes them, called with the path of the log.
+    """
+    from dvdgan_tf.preparation import running, shards
+
     shards.make_folder(builder.work_dir)
+    clips = sum(len(shard.clips) for shard in planned)
     print(
-        f"Decoding {len(listing.clips):,} files into {len(planned):,} shards; "
-        "the bar counts the files of finished shards.",
+        f"Decoding {clips:,} files into {len(planned):,} shards; the bar "
+        "counts the files of finished shards.",
         flush=True,
     )
     path = os.path.join(tempfile.mkdtemp(prefix="prepare_videos."), "log.txt")
@@ -179,13 +213,40 @@ def prepare() -> None:
         open(path, "w") as log,
         stderr_into(log.fileno()) as stderr,
         os.fdopen(os.dup(stderr), "w") as file,
-        running.progress(planned, len(listing.clips), file),
+        running.progress(planned, clips, file),
     ):
-        running.run_beam(builder, path, FLAGS.beam_pipeline_options)
-    running.print_table(builder, listing, plan, start)
+        work(path)
+    return path
+
+
+def repair(builder: Any) -> None:
+    """Makes the damaged shards of a finished dataset again."""
+    from dvdgan_tf.preparation import remaking, running
+
+    print(f"Checking the dataset in {builder.data_dir} ...", flush=True)
+    damaged = remaking.find(builder)
+    if not damaged:
+        tidied = running.remove_shards(builder)
+        raise ValueError(
+            f"There is a dataset in {builder.data_dir!r} already, and it is "
+            f"whole{', but had to be tidied up' * tidied}; choose another "
+            "--data_dir, or delete that folder first."
+        )
+    for shard in damaged:
+        print(f"Damaged or missing: {shard.path}")
+    listing, plan = look(builder)
+    every = [shard for made in plan.values() for shard in made]
+    again = remaking.matching(builder, damaged, every)
+    missing = [shard for shard in again if not shard.done()]
+    path = run(
+        builder,
+        again,
+        lambda _: builder.make(missing, listing.class_names),
+    )
+    for old, new in zip(damaged, again, strict=True):
+        remaking.replace(builder, old, new)
     running.tidy_up(builder, path)
-    path = os.path.join(builder.data_dir, "skipped.csv")
-    print(f"Files left out or cut short: {path}")
+    print(f"Made {len(again):,} shards again; the others are as they were.")
     print(f"Dataset: {builder.data_dir}")
 
 

@@ -226,3 +226,9 @@ def test_a_hostile_archive_is_refused_before_tensorflow_is_loaded(name):
     folder = pathlib.Path(__file__).parent / "hostile"
     with pytest.raises(ValueError, match=f"{name}.tar.gz"):
         command_line.check_model(str(folder / f"{name}.tar.gz"), None)
+
+
+def test_an_error_is_no_command_of_a_terminal(capsys):
+    with pytest.raises(SystemExit):
+        command_line.fail("no file \x1b[2J\u202e\udc80 x.mp4", 2)
+    assert capsys.readouterr().err == "error: no file ?[2J?? x.mp4\n"

@@ -2,6 +2,7 @@ import csv
 import glob
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -108,7 +109,7 @@ def test_a_dataset_that_is_there_is_not_touched(source, undisturbed):
     before = records(data_dir)
     result = run(source, data_dir, "--quality=50")
     assert result.returncode == 2
-    assert "already; choose" in result.stderr
+    assert "and it is whole; choose" in result.stderr
     # What is left where the command was killed while it tidied up.
     left = [data_dir / "video_folder.work"]
     left.append(data_dir / "video_folder" / "incomplete.ABC_1.0.0")
@@ -116,9 +117,24 @@ def test_a_dataset_that_is_there_is_not_touched(source, undisturbed):
         folder.mkdir()
     result = run(source, data_dir)
     assert result.returncode == 2
-    assert "already, which only had to be tidied up" in result.stderr
+    assert "whole, but had to be tidied up" in result.stderr
     assert not any(folder.exists() for folder in left)
     assert records(data_dir) == before
+
+
+def test_the_same_command_makes_a_damaged_shard_again(
+    source, undisturbed, tmp_path
+):
+    shutil.copytree(undisturbed[0], tmp_path, dirs_exist_ok=True)
+    pattern = f"{tmp_path}/video_folder/1.0.0/*.tfrecord-*"
+    path = sorted(glob.glob(pattern))[2]
+    os.truncate(path, os.stat(path).st_size - 9)
+    result = run(source, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"Damaged or missing: {path}" in result.stdout
+    assert "Made 1 shards again" in result.stdout
+    assert records(tmp_path) == records(undisturbed[0])
+    assert os.listdir(tmp_path) == ["video_folder"]
 
 
 @pytest.mark.parametrize(

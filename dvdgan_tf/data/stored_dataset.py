@@ -10,11 +10,17 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
+from dvdgan_tf.plain_text import shown
+
 # Made by this project's dvdgan_tf/prepare.py; the others are TFDS's own.
 _OWN = ("video_folder", "kinetics600")
 
 # Where TFDS itself defines features.
 _FEATURES = "tensorflow_datasets.core.features."
+
+# All videos of the largest collections are fewer; the index of each split is
+# in memory.
+_MOST_RECORDS = 10**8
 
 _USUAL_VIDEOS = ("video", "image_main")
 
@@ -45,7 +51,7 @@ def open_dataset(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
         # Its files are data of others: TFDS fails on them in many ways.
         raise ValueError(
             f"Cannot read the dataset {name!r} in the folder {data_dir!r}: "
-            f"{str(error).strip().partition(chr(10))[0]}"
+            f"{shown(str(error).strip().partition(chr(10))[0], 300)}"
         ) from error
     file_format = builder.info.file_format
     if file_format != tfds.core.FileFormat.TFRECORD:
@@ -53,7 +59,20 @@ def open_dataset(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
             f"The dataset {name!r} must be stored as TFRecord files. "
             f"Received: {file_format.value}."
         )
+    _check_lengths(builder)
     return builder
+
+
+def _check_lengths(builder):
+    """Raises ValueError if a split has numbers of records that none has."""
+    for split in builder.info.splits.values():
+        lengths = split.shard_lengths
+        if min(lengths, default=0) < 0 or sum(lengths) > _MOST_RECORDS:
+            raise ValueError(
+                f"The file dataset_info.json of {builder.info.full_name} is "
+                f"damaged: by it, the split {shown(split.name)!r} has "
+                f"{sum(lengths):,} records in {len(lengths):,} shards."
+            )
 
 
 def _check_features(name, data_dir):
@@ -66,8 +85,8 @@ def _check_features(name, data_dir):
         for found in _class_names(path):
             if "." in found and not found.startswith(_FEATURES):
                 raise ValueError(
-                    f"{path!r} names {found!r} as a feature, which is not "
-                    "one of TensorFlow Datasets: reading it would run "
+                    f"{path!r} names {shown(found)!r} as a feature, which is "
+                    "not one of TensorFlow Datasets: reading it would run "
                     "code that is not part of it. Use a dataset with "
                     f"features of {_FEATURES}* only."
                 )
@@ -125,6 +144,29 @@ def command(name: str, data_dir: str) -> str:
             f"--data_dir={data_dir} --dataset={family}"
         )
     return f"tfds build {name} --data_dir={data_dir}"
+
+
+def remedy(name: str, data_dir: str, folder: str) -> str:
+    """Says what to do where shards of a dataset are damaged or missing.
+
+    Args:
+        name: as of `open_dataset`.
+        data_dir: as of `open_dataset`.
+        folder: the dataset's own folder.
+
+    Returns:
+        The beginning of a sentence.
+    """
+    if _family(name) in _OWN:
+        return (
+            "Restore the files, or run the command that made the dataset "
+            f"again (`{command(name, data_dir)}`, with its options): it makes "
+            "these shards again and keeps the others"
+        )
+    return (
+        f"Restore the files, or delete the folder {folder!r} and make the "
+        f"dataset again (`{command(name, data_dir)}`)"
+    )
 
 
 def split_names(

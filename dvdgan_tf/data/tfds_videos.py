@@ -102,8 +102,10 @@ class TfdsVideos:
         self.skips_damaged = skip_damaged
         self._cache_dir = os.path.expanduser(cache_dir)
         data_dir = os.path.expanduser(data_dir)
-        self._command = stored_dataset.command(name, data_dir)
         self._builder = stored_dataset.open_dataset(name, data_dir)
+        self._remedy = stored_dataset.remedy(
+            name, data_dir, os.fspath(self._builder.data_dir)
+        )
         self._splits = stored_dataset.split_names(
             self._builder, split, "TfdsVideos.split"
         )
@@ -245,9 +247,7 @@ class TfdsVideos:
             logging.warning("Goes on without lost records: %s", text)
             return
         raise ValueError(
-            f"{text} Restore the files, or delete the folder "
-            f"{os.fspath(self._builder.data_dir)!r} and make the dataset again "
-            f"with the command that made it (`{self._command}`), or do without "
+            f"{text} {self._remedy}, or do without "
             'the records with --gin_param="TfdsVideos.allow_missing = True".'
         )
 

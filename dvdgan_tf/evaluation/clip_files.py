@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dvdgan_tf.arrays import read_npz
+from dvdgan_tf.arrays import open_npy, read_npz
 from dvdgan_tf.plain_text import in_file_name
 from dvdgan_tf.video.clip_folders import files
 from dvdgan_tf.video.pixels import to_uint8
@@ -166,15 +166,7 @@ def open_array(path: str, most_bytes: int | None = None) -> np.ndarray:
         if len(arrays) != 1:
             raise ValueError(f"it holds {len(arrays)} arrays, not one")
         return next(iter(arrays.values()))
-    try:
-        with np.errstate(over="raise"):  # of a shape that no file has
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError:
-        raise
-    except Exception as error:
-        # NumPy reads the header as Python's tokens; there is no list of what
-        # odd ones make it raise.
-        raise ValueError(f"it is no array file ({error})") from error
+    return open_npy(path)
 
 
 def check_size(clip: np.ndarray, name: str) -> None:

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
 from dvdgan_tf.data.index import index_name
-from dvdgan_tf.preparation import processes, shards
+from dvdgan_tf.preparation import processes, remaking, shards
 from dvdgan_tf.preparation.dealing import deal
 from dvdgan_tf.preparation.listing import Listing
 
@@ -202,21 +202,38 @@ class VideoBuilder(FileReaderBuilder):
         shards.make_folder(self.work_dir)
         missing = [s for made in plan.values() for s in made if not s.done()]
         if missing:
-            self._make(missing, listing.class_names, download_config)
+            self.make(missing, listing.class_names, download_config)
         empty = set(classes_left_out(listing, plan))
         names = [name for name in listing.class_names if name not in empty]
         if not names:
             raise ValueError(_nothing_usable(listing, plan))
         self.info.features["label"].names = names
-        splits = [self._collect(name, made) for name, made in plan.items()]
+        used = {
+            name: [s for s in made if s.report()["records"]]
+            for name, made in plan.items()
+        }
+        splits = [
+            self._collect(name, made) for name, made in used.items() if made
+        ]
+        remaking.note(self.data_dir, used)
         # TFDS moves the folder when all is there: this file, too.
         path = os.path.join(self.data_dir, "skipped.csv")
         _write_left_out(path, listing, plan)
-        self.info.set_splits(
-            tfds.core.splits.SplitDict([split for split in splits if split])
-        )
+        self.info.set_splits(tfds.core.splits.SplitDict(splits))
 
-    def _make(self, missing, class_names, download_config):
+    def make(
+        self,
+        missing: list[shards.Shard],
+        class_names: list[str],
+        download_config: tfds.download.DownloadConfig | None = None,
+    ) -> None:
+        """Makes shards in `work_dir`.
+
+        Args:
+            missing: those that are not finished.
+            class_names: names of the classes in the order of the labels.
+            download_config: has the options of Apache Beam.
+        """
         write = shards.WriteShard(record_features(class_names))
         if self._num_workers:
             # Beam's own local processes wait for ever for one that is killed.
@@ -235,18 +252,14 @@ class VideoBuilder(FileReaderBuilder):
 
     def _collect(self, name, made):
         """Puts a split's shards and its index into the dataset's folder."""
-        reports = [(s, r) for s in made if (r := s.report())["records"]]
-        if not reports:
-            return None
         template = self._get_filename_template(split_name=name)
         class_names = self.info.features["label"].names
         numbers = {name: label for label, name in enumerate(class_names)}
         records = []
-        for i, (shard, report) in enumerate(reports):
+        for i, shard in enumerate(made):
+            report = shard.report()
             target = os.fspath(
-                template.sharded_filepath(
-                    shard_index=i, num_shards=len(reports)
-                )
+                template.sharded_filepath(shard_index=i, num_shards=len(made))
             )
             labels = {label: numbers[name] for label, name in report["classes"]}
             if all(old == new for old, new in labels.items()):

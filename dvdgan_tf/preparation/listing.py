@@ -6,6 +6,8 @@ import os
 import unicodedata
 from collections.abc import Iterable
 
+from dvdgan_tf.plain_text import shown
+
 # Names of splits as folders have them, and as TFDS has them.
 SPLITS = {
     "train": "train",
@@ -103,6 +105,11 @@ class Listing:
             [name for name in class_names if name not in there],
         )
 
+    @property
+    def folders_left_out(self) -> list[tuple[str, str]]:
+        """(name, reason) of the folders that hold no clips or are not read."""
+        return [pair for pair in self.skipped if pair[1].startswith("a folder")]
+
     def check_not_empty(self, where: Iterable[str]) -> None:
         """Refuses sources without a clip.
 
@@ -114,7 +121,9 @@ class Listing:
         """
         if self.clips:
             return
-        reasons = "; ".join(f"{n!r}: {r}" for n, r in self.skipped[:3])
+        reasons = "; ".join(
+            f"{shown(name)!r}: {reason}" for name, reason in self.skipped[:3]
+        )
         raise ValueError(
             f"There is no clip in {', '.join(map(repr, where))}"
             f"{' (' + reasons + ')' if reasons else ''}. A source may be: "
@@ -183,7 +192,7 @@ def split_named(name: str, where: str) -> str:
     if name.lower() not in SPLITS:
         raise ValueError(
             f"The split must be one of {', '.join(SPLITS)}. Received: "
-            f"{name!r} in {where!r}."
+            f"{shown(name)!r} in {where!r}."
         )
     return SPLITS[name.lower()]
 

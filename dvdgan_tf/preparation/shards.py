@@ -95,8 +95,17 @@ class Shard:
         return f"{self.stem}.json"
 
     def done(self) -> bool:
-        """Whether the shard is finished."""
-        return tf.io.gfile.exists(self.report_path)
+        """Whether the shard is finished, and as long as it was then."""
+        if not tf.io.gfile.exists(self.report_path):
+            return False
+        size = sum(
+            HEADER_BYTES + length + FOOTER_BYTES
+            for *_, length in self.report()["records"]
+        )
+        try:
+            return tf.io.gfile.stat(self.path).length == size
+        except tf.errors.NotFoundError:
+            return False
 
     def report(self) -> dict:
         """What became of the clips, a dict.

@@ -54,7 +54,8 @@ def files(source: str | os.PathLike) -> tuple[list, list]:
         try:
             with os.scandir(folder) as found:
                 entries = sorted(
-                    (entry.name, _is_folder(entry)) for entry in found
+                    (entry.name, _is_folder(entry), entry.is_symlink())
+                    for entry in found
                 )
         except OSError as error:
             # Whatever else fails is this machine's trouble, not the folder's.
@@ -63,12 +64,18 @@ def files(source: str | os.PathLike) -> tuple[list, list]:
             reason = f"a folder that cannot be read ({error.strerror})"
             skipped.append((prefix.rstrip("/"), reason))
             continue
-        for name, is_folder in entries:
+        for name, is_folder, is_link in entries:
             if not is_folder:
                 names.append(prefix + name)
                 continue
             path = os.path.join(folder, name)
-            real = os.path.realpath(path)
+            # `realpath` looks at every folder above, which are many in deep
+            # trees.
+            real = (
+                os.path.realpath(path)
+                if is_link
+                else os.path.join(parents[-1], name)
+            )
             if name.startswith("."):
                 skipped.append((prefix + name, "hidden folder"))
             elif real in parents:

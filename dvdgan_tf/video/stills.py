@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image, ImageOps
 
+from dvdgan_tf.arrays import open_npy
 from dvdgan_tf.video.opening import (
     MAX_PIXELS,
     CannotReadError,
@@ -151,6 +152,8 @@ def _images(path, part):
         images = readers[None if os.path.isdir(path) else _kind(path)](path)
     try:
         yield from images
+    except Image.UnidentifiedImageError as error:
+        raise UnreadableVideoError(path, "it is no whole picture") from error
     except (OSError, ValueError, SyntaxError, IndexError, MemoryError) as error:
         number = getattr(error, "errno", None)
         kinds = (FileNotFoundError, PermissionError, NotADirectoryError)
@@ -240,18 +243,8 @@ def _slices(path, part):
 
 def _array(path):
     wanted = "uint8 [frames, clips, height, width]"
-    if not os.path.isfile(path):  # A named pipe would wait for its writer.
-        raise ValueError(f"{path!r} is not a regular file")
-    try:
-        with np.errstate(over="raise"):  # of a shape that no file has
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError:
-        raise
-    except Exception as error:
-        # NumPy reads the header as Python's tokens; there is no list of what
-        # odd ones make it raise.
-        raise ValueError(f"{path!r} is no array file ({error})") from error
-    if not isinstance(array, np.ndarray) or array.ndim != 4:
+    array = open_npy(path)
+    if array.ndim != 4:
         raise ValueError(f"{path!r} must be {wanted}")
     if array.dtype != np.uint8 or 0 in array.shape:
         raise ValueError(

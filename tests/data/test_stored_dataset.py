@@ -46,6 +46,34 @@ def test_other_json_is_one_sentence(folder, tmp_path, text):
     assert "\n" not in str(error.value)
 
 
+def refused(folder, name, content):
+    """The sentence that refuses a dataset with this file."""
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(ValueError) as error:
+        stored_dataset.open_dataset("a", str(folder.parents[1]))
+    text = str(error.value)
+    assert text.isprintable() and len(text) < 1000
+    return text
+
+
+@pytest.mark.parametrize(
+    "lengths", [[10**12], ["9" * 18], [-1], ["9" * 40], [[1]], [1e308]]
+)
+def test_absurd_numbers_of_records_are_refused(folder, lengths):
+    # A list of the lost records of 10^12 would fill the memory.
+    info = json.loads((folder / "dataset_info.json").read_text())
+    info["splits"][0]["shardLengths"] = lengths
+    refused(folder, "dataset_info.json", info)
+
+
+def test_names_in_metadata_are_no_commands_of_a_terminal(folder):
+    features = json.loads((folder / "features.json").read_text())
+    features["featuresDict"]["features"]["video"]["video"]["shape"] = {
+        "\x1b[31m": 3
+    }
+    assert "Cannot read" in refused(folder, "features.json", features)
+
+
 def test_what_it_is_of_is_read(folder, tmp_path):
     builder = stored_dataset.open_dataset("a", str(tmp_path / "[x]*"))
     assert stored_dataset.label_feature(builder.info.features) == "label"

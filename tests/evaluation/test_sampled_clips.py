@@ -172,6 +172,14 @@ def test_forged_arrays_are_left_out(tmp_path, data, kind):
         read(path)
 
 
+def test_an_archive_that_is_named_like_an_array(tmp_path):
+    sample(tmp_path / "s", "npz")
+    path = tmp_path / "s" / "00001_sing.npz"
+    path.rename(tmp_path / "a.npy")
+    with pytest.raises(ValueError, match="archive of arrays"):
+        read(tmp_path / "a.npy")
+
+
 def test_a_file_with_a_hole_is_no_clip(tmp_path):
     path = tmp_path / "a.npy"
     with open(path, "wb") as file:

@@ -1,10 +1,12 @@
 import errno
 import os
+import pathlib
 
 import pytest
 
 from dvdgan_tf.preparation import layouts, listing
 from dvdgan_tf.preparation.sources import Source
+from dvdgan_tf.video import clip_folders
 
 
 def make(folder, *names, content=b"x"):
@@ -289,6 +291,7 @@ def test_a_folder_without_clips_beside_the_splits(tmp_path, extra):
     }
     reason = "a folder without clips, beside those of the splits"
     assert (extra, reason) in listed.skipped
+    assert listed.folders_left_out == [(extra, reason)]
 
 
 @pytest.mark.parametrize(
@@ -318,6 +321,44 @@ def test_classes_without_clips_are_not_on_offer():
 def test_class_names_that_no_screen_can_show(label):
     clip = listing.Clip("a.mp4", "a.mp4", label, "train")
     assert listing.Listing.of([clip], []).class_names == []
+
+
+def test_a_long_list_of_nothing_is_a_short_sentence(tmp_path):
+    for name, text in (("a.txt", "x" * 10**6), ("a.csv", "x," * 10**5)):
+        (tmp_path / name).write_text(text + "\n\x1b[31m")
+        with pytest.raises(ValueError) as error:
+            listed = list_folder(str(tmp_path / name))
+            listed.check_not_empty([str(tmp_path / name)])
+        assert len(str(error.value)) < 2000
+
+
+def test_a_tree_that_is_too_deep_for_recursion(tmp_path):
+    make(tmp_path, "a/1.mp4")
+    folders = [tmp_path / "b"]
+    for _ in range(1200):
+        folders.append(f"{folders[-1]}/d")
+    for folder in folders:
+        os.mkdir(folder)
+    clip = pathlib.Path(folders[-1], "1.mp4")
+    clip.touch()
+    try:
+        listed = list_folder(str(tmp_path))
+        assert [clip.label for clip in listed.clips] == ["a", "b"]
+    finally:
+        # What pytest clears up with is recursive.
+        clip.unlink()
+        for folder in reversed(folders):
+            os.rmdir(folder)
+
+
+def test_links_that_multiply_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(clip_folders, "_MAX_FOLDERS", 1000)
+    for number in range(40):
+        (tmp_path / f"{number}").mkdir()
+        for name in "ab":
+            os.symlink(f"../{number + 1}", tmp_path / f"{number}" / name)
+    with pytest.raises(ValueError, match="more than 1,000 folders"):
+        list_folder(str(tmp_path / "0"))
 
 
 def test_an_empty_label_is_called_empty():

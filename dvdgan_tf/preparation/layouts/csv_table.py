@@ -4,6 +4,7 @@ import csv
 import io
 import os
 
+from dvdgan_tf.plain_text import shown
 from dvdgan_tf.preparation.listing import Clip, Listing, split_named
 from dvdgan_tf.preparation.sources import Source, read_text
 
@@ -57,7 +58,7 @@ def read_csv(path: str, columns: tuple) -> list[dict]:
         if name not in header:
             raise ValueError(
                 f"{path!r} needs the columns {', '.join(columns)}. Received: "
-                f"{', '.join(header)}."
+                f"{shown(', '.join(header))}."
             )
     for number, row in enumerate(rows, 2):
         if row and len(row) != len(header):
