@@ -24,6 +24,8 @@ def start(tmp_path):
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
         "CUDA_VISIBLE_DEVICES": "-1",
+        # As `dvdgan_tf.train` sets it where it is imported first.
+        "TF_CPP_MIN_LOG_LEVEL": "3",
     }
 
     def start(name, *args, **variables):
@@ -61,26 +63,39 @@ def free_ports(count):
     return ports
 
 
-def test_two_workers_end_with_equal_variables(start, tmp_path):
+def start_two(start, arguments):
+    """Starts two workers of a cluster.
+
+    Args:
+        start: the fixture.
+        arguments: of each worker, a list of texts.
+    """
     hosts = [f"localhost:{port}" for port in free_ports(2)]
-    workdirs = [tmp_path / f"run{i}" for i in range(2)]
-    results = [str(tmp_path / f"values{i}.npz") for i in range(2)]
+    cluster = {"worker": hosts}
     processes = []
     for i in range(2):
-        task = {
-            "cluster": {"worker": hosts},
-            "task": {"type": "worker", "index": i},
-        }
-        processes.append(
-            start(
-                f"worker{i}",
-                str(workdirs[i]),
-                results[i],
-                TF_CONFIG=json.dumps(task),
-            )
-        )
+        task = {"cluster": cluster, "task": {"type": "worker", "index": i}}
+        config = json.dumps(task)
+        processes.append(start(f"worker{i}", *arguments[i], TF_CONFIG=config))
+    return processes
+
+
+def check_quiet(process):
+    """A worker that has ended as it should has no error to tell of."""
+    assert process.wait(TIMEOUT) == 0, text(process)[1][-3000:]
+    errors = text(process)[1]
+    for word in ("Abort", "UNAVAILABLE", "crashed", "Traceback", "error:"):
+        assert word not in errors, errors[-3000:]
+
+
+def test_two_workers_end_with_equal_variables(start, tmp_path):
+    workdirs = [tmp_path / f"run{i}" for i in range(2)]
+    results = [str(tmp_path / f"values{i}.npz") for i in range(2)]
+    processes = start_two(
+        start, [[str(workdirs[i]), results[i]] for i in range(2)]
+    )
     for process in processes:
-        assert process.wait(TIMEOUT) == 0, text(process)[1][-3000:]
+        check_quiet(process)
     chief, other = (dict(np.load(path)) for path in results)
     assert chief["reached"] == 3 and chief["step"] == 3
     assert chief.keys() == other.keys()
@@ -99,7 +114,8 @@ def test_two_workers_end_with_equal_variables(start, tmp_path):
     assert "step 3/3" in text(processes[0])[0]
     assert "Worker" not in text(processes[0])[0]
     # The other says where it is and how it ended.
-    lines = text(processes[1])[0].splitlines()
+    waits, *lines = text(processes[1])[0].splitlines()
+    assert waits == "Waiting until all workers of TF_CONFIG have started ..."
     assert lines[0].startswith("Worker 1: begins at step 0")
     assert "step 3/3" in lines[-2]
     assert lines[-1] == "Worker 1: finished at step 3."
@@ -131,6 +147,87 @@ def wait_for(words, process):
         assert process.poll() is None, text(process)[1][-3000:]
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+def test_two_workers_stop_as_one_and_notice_a_kill(start, tmp_path):
+    """Stopped, resumed, one killed, resumed from before, the other killed."""
+    (tmp_path / "tiny.gin").write_text(GIN)
+    workdir = tmp_path / "run"
+    checkpoints = workdir / "ckpt"
+    arguments = [
+        f"--gin_file={tmp_path / 'tiny.gin'}",
+        f"--workdir={workdir}",
+        "--gin_param=train.trainer=@CheapTrainer",
+        "--gin_param=train.checkpoint_every=1",
+        "--gin_param=train.keep_checkpoints=None",
+    ]
+
+    def run_until(step, *more):
+        before = time.time()
+        processes = start_two(start, [[*arguments, *more]] * 2)
+        until = time.monotonic() + TIMEOUT
+        # One of that step may be there already, and is then set aside.
+        while not any(
+            path.stat().st_mtime > before
+            for path in checkpoints.glob(f"step-{step}.index")
+        ):
+            for process in processes:
+                assert process.poll() is None, text(process)[1][-3000:]
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        return processes
+
+    def check_lost(process, number):
+        # Far less than the time after which a test is given up.
+        assert process.wait(60) == 75
+        errors = text(process)[1]
+        sentence = errors.splitlines()[-1]
+        assert sentence.startswith(f"error: Worker {number} (localhost:")
+        step = max(steps_in(checkpoints))
+        assert "was lost: it has ended, or its machine cannot be" in sentence
+        assert sentence.endswith(f"the run goes on at step {step}.")
+        for word in ("Abort", "UNAVAILABLE", "Traceback", "Collective"):
+            assert word not in errors
+
+    chief, other = run_until(2)
+    other.send_signal(signal.SIGTERM)
+    for process in (chief, other):
+        check_quiet(process)
+    (stopped,) = {max(steps_in(checkpoints))}
+    assert (
+        f"Stopped by another worker at step {stopped}; the same command on "
+        "all workers resumes."
+    ) in text(chief)[0]
+    line = f"Worker 1: stopped by SIGTERM at step {stopped}."
+    assert text(other)[0].splitlines()[-1] == line
+
+    chief, other = run_until(stopped + 3)
+    other.kill()
+    check_lost(chief, 1)
+    assert f"/step-{stopped} at step {stopped}." in text(chief)[0]
+    assert not (workdir / "run.lock").exists()
+
+    # Without a stop in between the steps are the same, bit for bit.
+    assert not (workdir / "set_aside").exists()
+    chief, other = run_until(stopped + 3, "--step=1")
+    chief.kill()
+    chief.wait()
+    check_lost(other, 0)
+    reader, before = (
+        tf.train.load_checkpoint(str(folder / f"step-{stopped + 2}"))
+        for folder in (checkpoints, workdir / "set_aside" / "after-step-1")
+    )
+    names = reader.get_variable_to_shape_map()
+    assert names == before.get_variable_to_shape_map()
+    for name in names:
+        if name.endswith("VARIABLE_VALUE") and "save_counter" not in name:
+            np.testing.assert_array_equal(
+                reader.get_tensor(name), before.get_tensor(name), err_msg=name
+            )
+
+
+def steps_in(folder):
+    return [int(path.stem[5:]) for path in folder.glob("step-*.index")]
 
 
 def test_a_second_run_is_refused_until_the_first_is_killed(start, tmp_path):

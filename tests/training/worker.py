@@ -1,7 +1,8 @@
 """A process of its own: a worker of a cluster, or the command line.
 
 python worker.py WORKDIR VALUES.npz     trains 3 steps, stores all variables
-python worker.py --gin_file=...         `dvdgan_tf.train`, of 8x8 pixels too
+python worker.py --gin_file=...         `dvdgan_tf.train`, of 8x8 pixels, too,
+                                        and of `@CheapTrainer`
 """
 
 import sys
@@ -34,9 +35,15 @@ def worker(workdir, path):
     np.savez(path, reached=step, **tiny.values(made[0]))
 
 
+def cheap_trainer(num_classes):
+    arguments = {**tiny.NETWORKS, "batch_size": tiny.BATCH}
+    return tiny.CheapTrainer(num_classes, **arguments)
+
+
 if __name__ == "__main__":
     if sys.argv[1].startswith("-"):
         gin.external_configurable(tiny.Source, "TinySource")
+        gin.external_configurable(cheap_trainer, "CheapTrainer")
         train.main()
     else:
         worker(*sys.argv[1:])
