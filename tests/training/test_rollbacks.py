@@ -168,7 +168,8 @@ def trainer(_made):
 def gone_back(_made, tmp_path_factory):
     """A run that went back, and all its variables in the end."""
     workdir = tmp_path_factory.mktemp("run")
-    trainer, _ = _made
+    trainer, initial = _made
+    tiny.assign(trainer, initial)
     # Step 6 is the first with the poison of 5; 4 is not 3 steps before it.
     assert train(workdir, trainer, 8, Poison(5), rollback_margin=3) == 8
     return workdir, tiny.values(trainer)
