@@ -239,13 +239,15 @@ def _open(path: str) -> tuple[str, str] | None:
     for prefix in [""] if os.path.isabs(path) else prefixes:
         place = os.path.join(prefix, path)
         if os.path.isfile(place):
+            with open(place, "rb") as file:
+                content = file.read()
             try:
-                with open(place) as file:
-                    return os.path.realpath(place), file.read()
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{path} is no gin file: it is no text."
-                ) from error
+                text = content.decode()
+            except UnicodeDecodeError:
+                text = "\0"
+            if "\0" in text:
+                raise ValueError(f"{path} is no gin file: it is no text.")
+            return os.path.realpath(place), text
     return None
 
 

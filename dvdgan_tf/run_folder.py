@@ -31,6 +31,8 @@ class RunFolder:
         evaluations: file of results, a JSON object per line.
         evaluation_events: folder of TensorBoard events of the results.
         samples: folder of the sample grids.
+        rollbacks: JSON file, a list of where the run has gone back by itself;
+            most runs have none.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -43,6 +45,7 @@ class RunFolder:
         self.evaluations = os.path.join(self.path, "evaluations.jsonl")
         self.evaluation_events = os.path.join(self.path, "evaluation")
         self.samples = os.path.join(self.path, "samples")
+        self.rollbacks = os.path.join(self.path, "rollbacks.json")
 
     def best(self, metric: str) -> str:
         """The folder of the best checkpoint by a metric."""

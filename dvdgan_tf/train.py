@@ -4,7 +4,7 @@
 
 The same command again goes on at the newest checkpoint. Exit codes: 0 when
 finished, or stopped by a signal after saving; 2 for what the user can mend; 1
-when training fails or another worker is lost.
+when training fails; 75 when another worker of the run is lost.
 """
 
 import functools
@@ -63,8 +63,10 @@ def main(arguments: list[str] | None = None) -> None:
     with sentences("the same command goes on"):
         try:
             run(FLAGS.workdir, FLAGS.init_from, FLAGS.step)
-        except (DivergenceError, WorkerLostError) as error:
+        except DivergenceError as error:
             fail(one_line(error), 1)
+        except WorkerLostError as error:
+            fail(one_line(error), os.EX_TEMPFAIL)
 
 
 def run(workdir: str, init_from: str | None, step: int | None = None) -> None:

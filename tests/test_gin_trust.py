@@ -226,8 +226,9 @@ def test_too_many_includes(tmp_path):
 
 
 def test_a_runs_file_that_is_none(run):
-    pathlib.Path(run.config).write_bytes(bytes(range(128, 256)))
-    assert f"{run.config} is no gin file: it is no text." in refused(run)
+    for content in (bytes(range(128, 256)), b"CH = 2\n\0"):
+        pathlib.Path(run.config).write_bytes(content)
+        assert f"{run.config} is no gin file: it is no text." in refused(run)
     pathlib.Path(run.config).write_text("#" * 70_000)
     assert "has more than 65,536 bytes" in refused(run)
 
@@ -241,9 +242,25 @@ def test_commands_refuse_in_a_sentence(run, evil, tmp_path, name, capsys):
         arguments = [f"--workdir={tmp_path / 'new'}", "--gin_file=own.gin"]
     if name in ("sample", "export"):
         arguments[1] = f"--output={tmp_path / 'new'}"
+    assert "'import evil_package'" in sentence_of(name, arguments, capsys)
+    assert not evil.exists()
+
+
+@pytest.mark.parametrize("name", ["sample", "export", "evaluate"])
+def test_commands_name_a_file_that_is_no_text(run, tmp_path, name, capsys):
+    pathlib.Path(run.config).write_bytes(b"\xff\xfe\0\1")
+    arguments = [f"--workdir={run.path}", f"--output={tmp_path / 'new'}"]
+    if name == "evaluate":
+        arguments[1] = "--gin_file=gin/fvd.gin"
+    sentence = sentence_of(name, arguments, capsys)
+    assert f"{run.config} is no gin file: it is no text." in sentence
+    assert not (tmp_path / "new").exists()
+
+
+def sentence_of(name, arguments, capsys):
+    """What a command prints last before it ends with exit code 2."""
     command = importlib.import_module(f"dvdgan_tf.{name}")
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert ended.value.code == 2 and "'import evil_package'" in lines[-1]
-    assert not evil.exists()
+    assert ended.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]

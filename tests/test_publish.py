@@ -12,6 +12,7 @@ from PIL import Image
 
 import dvdgan_tf
 from dvdgan_tf import publish
+from dvdgan_tf.publishing import bundle
 
 CARD = """
 publisher = "jane-doe"
@@ -232,3 +233,22 @@ def test_impossible_cards(command, module, tmp_path, change, words):
 def test_mistakes_are_one_sentence(command, args, words):
     code, line = command(*args)
     assert code == 2 and words in line and line.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("operative_config.gin", b"\xff\xfe\0"),
+        ("module.json", b"\xff\xfe\0"),
+        ("module.json", b"{"),
+    ],
+)
+def test_an_asset_that_cannot_be_read_is_named(tmp_path, name, content):
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    (assets / "operative_config.gin").write_text("CH = 2")
+    (assets / name).write_bytes(content)
+    with pytest.raises(ValueError, match="export the module again") as error:
+        bundle.make(str(tmp_path / "out"), str(tmp_path), None, None, [])
+    assert str(error.value).startswith(f"{assets / name} is no ")
+    assert not (tmp_path / "out").exists()

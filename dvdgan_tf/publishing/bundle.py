@@ -49,7 +49,7 @@ def make(
     """
     # Modules of older versions have paths of their machine in it.
     config = without_paths(_asset(module, _CONFIG))
-    facts = json.loads(_asset(module, "module.json"))
+    facts = _facts(module)
     text = model_card(card, facts, model.class_names, config, rows)
     preview = _preview(model, frames)
     with files.new_folder(folder) as temporary:
@@ -93,12 +93,26 @@ def _preview(model, frames):
 def _asset(module, name):
     path = os.path.join(module, "assets", name)
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             return file.read()
     except OSError as error:
         raise ValueError(
             f"{module} is no module of dvdgan_tf.export: it has no "
             f"assets/{name}."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is no text; export the module again."
+        ) from error
+
+
+def _facts(module):
+    try:
+        return json.loads(_asset(module, "module.json"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{os.path.join(module, 'assets', 'module.json')} is no JSON "
+            f"({error}); export the module again."
         ) from error
 
 

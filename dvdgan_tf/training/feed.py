@@ -26,19 +26,21 @@ class Feed:
         self.source = source
         self.trainer = trainer
 
-    def since(self, number: int) -> Iterator:
+    def since(self, number: int, seed: int | None = None) -> Iterator:
         """Returns the distributed batches from a number on.
 
         Args:
             number: number of the first global batch.
+            seed: that of the batches; None for the trainer's.
         """
+        seed = self.trainer.seed if seed is None else seed
 
         # Each process reads its own slices of the global batches.
         def pipeline(context):
             return self.batches(
                 self.source,
                 self.trainer.batch_size,
-                self.trainer.seed,
+                seed,
                 start_batch=number,
                 pipeline_id=context.input_pipeline_id,
                 num_pipelines=context.num_input_pipelines,
@@ -51,7 +53,9 @@ class Feed:
 
     def training(self, step: int) -> Iterator:
         """Returns the batches that steps after `step` train on."""
-        return self.since(step * self.trainer.batches_per_step)
+        return self.since(
+            step * self.trainer.batches_per_step, self.trainer.training_seed
+        )
 
     def conditions(self) -> Iterator | None:
         """Returns batches for standing statistics; None in synthesis."""

@@ -33,6 +33,8 @@ def check_new(folder: RunFolder) -> None:
         found.append(os.path.basename(folder.metrics))
     if any(_samples(folder, after=-1)):
         found.append(os.path.basename(folder.samples))
+    if os.path.lexists(folder.rollbacks):
+        found.append(os.path.basename(folder.rollbacks))
     if found:
         raise FileExistsError(
             f"{folder.path} has no whole checkpoint, but it has "
@@ -58,18 +60,24 @@ def remove_unfinished(folder: RunFolder) -> None:
             run_folder.delete_checkpoint(path)
 
 
-def set_aside(folder: RunFolder, step: int) -> str | None:
+def set_aside(folder: RunFolder, step: int, always: bool = False) -> str | None:
     """Moves the checkpoints and samples beyond a step out of a run's way.
 
     The metrics as they are now are copied there. Without a checkpoint beyond
-    that step, whole or not, nothing is moved.
+    that step, whole or not, samples are those of a run that was killed before
+    it saved, and will make them again: nothing is moved.
+
+    Args:
+        folder: the run's folder.
+        step: the step.
+        always: whether samples are moved all the same.
 
     Returns:
         A sentence that says what was moved where, or None.
     """
     started = run_folder.started_in(folder.checkpoints)
     beyond = {n: path for n, path in started.items() if n > step}
-    if not beyond:
+    if not (beyond or always):
         return None
     place = _new_place(folder, f"after-step-{step}")
     if os.path.isfile(folder.metrics):
@@ -88,7 +96,7 @@ def set_aside(folder: RunFolder, step: int) -> str | None:
         os.rename(os.path.join(folder.samples, name), target)
     return (
         f"What this run had beyond step {step} is now in {place}: "
-        f"{', '.join(moved)}."
+        f"{', '.join(moved) or 'metrics and samples'}."
     )
 
 

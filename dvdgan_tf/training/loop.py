@@ -7,18 +7,19 @@ import gin
 import tensorflow as tf
 
 from dvdgan_tf.run_folder import RunFolder
-from dvdgan_tf.training import replaced_clips
+from dvdgan_tf.training import replaced_clips, workers
 from dvdgan_tf.training.checkpoints import Checkpoints
 from dvdgan_tf.training.feed import Feed
 from dvdgan_tf.training.lock import folder_lock
 from dvdgan_tf.training.overfitting import Overfitting, overfitting_of
 from dvdgan_tf.training.progress import Progress
+from dvdgan_tf.training.rollbacks import Rollbacks
 from dvdgan_tf.training.run import Run
 from dvdgan_tf.training.samples import SampleGrid
 from dvdgan_tf.training.schedule import Schedule, check_at_least_one
 from dvdgan_tf.training.stopping import StopRequest
 from dvdgan_tf.training.strategies import check_same_on_all_workers
-from dvdgan_tf.training.watch import Watch
+from dvdgan_tf.training.watch import DivergenceError, Watch
 
 
 @gin.configurable(denylist=["init_from", "step"])
@@ -46,6 +47,8 @@ def train(
     held_out_clips: int = 64,
     final_report: Any = None,
     watch: Callable[[], Watch] | None = Watch,
+    rollbacks: int = 0,
+    rollback_margin: int = 1_000,
 ) -> int:
     """Trains until `num_steps`, from a checkpoint if there is one.
 
@@ -91,6 +94,11 @@ def train(
             nothing.
         watch: class of what names explosions and collapses; None for nothing
             but a check that all is finite.
+        rollbacks: how many times the run may go back by itself, all its
+            starts together, where training has diverged or collapsed: to an
+            older checkpoint, and on with another seed.
+        rollback_margin: how many steps before the trouble a checkpoint is far
+            enough from it.
 
     Returns:
         The step reached.
@@ -103,6 +111,7 @@ def train(
             whole checkpoint.
         BlockingIOError: another run is writing to the folder.
         DivergenceError: training has diverged.
+        WorkerLostError: another worker has ended, or cannot be reached.
     """
     schedule = Schedule(
         num_steps,
@@ -112,7 +121,10 @@ def train(
         sample_every if held_out_every is None else held_out_every,
     )
     check_at_least_one("held_out_clips", held_out_clips)
-    with folder_lock(workdir, strategy) as lock:
+    with (
+        folder_lock(workdir, strategy) as lock,
+        workers.together(strategy, workdir),
+    ):
         source, held_out = dataset(), None
         if hold_out is not None:
             source, held_out = hold_out(source)
@@ -139,6 +151,7 @@ def train(
             standing_statistics_batches,
             lock,
             watch and watch(),
+            Rollbacks(RunFolder(workdir).rollbacks, rollbacks, rollback_margin),
         )
         config = gin.operative_config_str()
         run.start(source.class_names, config, init_from, step)
@@ -156,6 +169,7 @@ def train(
                 feed, Feed(batches, held_out, trainer), held_out_clips
             )
         check_same_on_all_workers(strategy, "step", run.step)
+        check_same_on_all_workers(strategy, "seed", run.seed)
         check_same_on_all_workers(
             strategy, "number of clips", source.num_examples
         )
@@ -179,8 +193,6 @@ def _run_steps(
     Returns:
         Name of the signal that stopped the run, or None.
     """
-    iterator = feed.training(run.step)
-    progress = Progress(run.step, schedule.num_steps)
     if run.step < schedule.num_steps:
         run.say("Tracing the step; the first one takes the longest.")
     with StopRequest(run.trainer.strategy) as stop:
@@ -188,22 +200,53 @@ def _run_steps(
             # First, so that a run that is killed can always go on.
             run.save()
             run.sample(feed.conditions())
-        while run.step < schedule.num_steps and not stop.agreed():
-            step = run.step
-            count = tf.constant(schedule.next_look(step) - step)
-            history = run.trainer.run(iterator, count).numpy()
-            values, lines = replaced_clips.report(*sources)
-            if overfitting and schedule.is_due(
-                run.step, schedule.held_out_every
-            ):
-                more, warnings = overfitting.report()
-                values, lines = values | more, lines + warnings
-            run.log(step, history, progress, values, lines)
-            if schedule.is_due(run.step, schedule.sample_every):
-                run.sample(feed.conditions())
-            if schedule.is_due(run.step, schedule.checkpoint_every):
-                run.save()
+        done = False
+        while not done:
+            run.trainer.train_with_seed(run.seed)
+            try:
+                _run_until_trouble(
+                    run, feed, schedule, overfitting, sources, stop
+                )
+                done = True
+            except DivergenceError as error:
+                if not run.go_back(error):
+                    raise type(error)(
+                        f"{error}; {run.way_back()}", error.step
+                    ) from error
     return stop.received
+
+
+def _run_until_trouble(
+    run: Run,
+    feed: Feed,
+    schedule: Schedule,
+    overfitting: Overfitting | None,
+    sources: tuple[Any, Any],
+    stop: StopRequest,
+) -> None:
+    """Runs the steps that are left, from where the run is.
+
+    Raises:
+        DivergenceError: training has diverged, or has collapsed and the run
+            may go back.
+    """
+    iterator = feed.training(run.step)
+    progress = Progress(run.step, schedule.num_steps)
+    while run.step < schedule.num_steps and not stop.agreed():
+        step = run.step
+        count = tf.constant(schedule.next_look(step) - step)
+        history = run.trainer.run(iterator, count).numpy()
+        values, lines = replaced_clips.report(*sources)
+        if overfitting and schedule.is_due(run.step, schedule.held_out_every):
+            more, warnings = overfitting.report()
+            values, lines = values | more, lines + warnings
+        run.log(step, history, progress, values, lines)
+        run.check_collapse()
+        if schedule.is_due(run.step, schedule.sample_every):
+            run.sample(feed.conditions())
+            run.check_collapse()
+        if schedule.is_due(run.step, schedule.checkpoint_every):
+            run.save()
 
 
 def number_of_classes(source: Any, num_classes: int | None) -> int:

@@ -14,6 +14,8 @@ from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training import leftovers, starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.lock import FolderLock
+from dvdgan_tf.training.rollbacks import Rollbacks
+from dvdgan_tf.training.strategies import from_chief, is_multi_worker
 from dvdgan_tf.training.summaries import (
     Summaries,
     count_parameters,
@@ -21,7 +23,12 @@ from dvdgan_tf.training.summaries import (
     parameter_table,
 )
 from dvdgan_tf.training.suspect import fastest_growing
-from dvdgan_tf.training.watch import DivergenceError, NonFiniteError, Watch
+from dvdgan_tf.training.watch import (
+    CollapseError,
+    DivergenceError,
+    NonFiniteError,
+    Watch,
+)
 
 
 class Run:
@@ -40,6 +47,7 @@ class Run:
             generator's batch norm statistics are taken before it samples.
         lock: the `FolderLock` that this run holds, or None.
         watch: the `Watch` that judges whether training is healthy, or None.
+        rollbacks: the `Rollbacks` of the folder; by default none are allowed.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class Run:
         standing_statistics_batches: int = 16,
         lock: FolderLock | None = None,
         watch: Watch | None = None,
+        rollbacks: Rollbacks | None = None,
     ) -> None:
         self.trainer = trainer
         self.workdir = workdir
@@ -61,6 +70,7 @@ class Run:
         self.is_chief = trainer.strategy.extended.should_checkpoint
         self.checkpoints = checkpoints
         self.watch = watch
+        self.rollbacks = rollbacks or Rollbacks(self.folder.rollbacks)
         self.sigmas = largest_spectral_weights(trainer.networks[:3])
         self.summaries: Any = None
         self.sample_paths = []
@@ -69,6 +79,11 @@ class Run:
     def step(self) -> int:
         """The trainer's step, a Python number."""
         return int(self.trainer.step.numpy())
+
+    @property
+    def seed(self) -> int:
+        """The seed of the steps; another one each time the run goes back."""
+        return self.rollbacks.seed(self.trainer.seed)
 
     def start(
         self,
@@ -96,16 +111,22 @@ class Run:
                 checkpoint.
         """
         resumed = step is not None or self.checkpoints.latest() is not None
+        went_back = self.rollbacks.unfinished is not None
+        if step is None and went_back:
+            # That checkpoint itself may have been deleted as damaged.
+            step = self.rollbacks.unfinished
+            earlier = [s for s in self.folder.steps() if s <= step]
+            step = max(earlier, default=step)
         taken = None
         if resumed:
             _check_class_names(self.folder, class_names)
-            path = self.checkpoints.restore(step)
-            # Configuration, though standing statistics make it a variable.
-            for norm in self.trainer.generator.batch_norms():
-                norm.momentum.assign(norm.initial_momentum)
+            path = self._restore(step)
             self.say(f"Resumed from {path} at step {self.step}.")
-            if self.watch:
-                self.watch.recall(leftovers.metrics(self.folder, self.step))
+            if self.rollbacks.past:
+                self.say(
+                    f"Its seed is {self.seed}, since it has gone back by "
+                    f"itself (see {self.folder.rollbacks})."
+                )
             if init_from:
                 self.say("--init_from was for step 0 and is ignored.")
         else:
@@ -116,7 +137,7 @@ class Run:
             self.tell(f"begins at step {self.step}; worker 0 writes the files.")
             return
         os.makedirs(self.workdir, exist_ok=True)
-        self._tidy()
+        self._tidy(went_back)
         if resumed:
             self._print_differences(config)
         files.write_text(self.folder.config, config)
@@ -137,15 +158,83 @@ class Run:
         self.say(taken)
         return taken
 
-    def _tidy(self):
+    def _restore(self, step: int | None) -> str | None:
+        """Restores a checkpoint, the newest or that of a step, and its past."""
+        path = self.checkpoints.restore(step)
+        # Configuration, though standing statistics make it a variable.
+        for norm in self.trainer.generator.batch_norms():
+            norm.momentum.assign(norm.initial_momentum)
+        if self.watch:
+            self.watch.forget()
+            self.watch.recall(leftovers.metrics(self.folder, self.step))
+        return path
+
+    def _tidy(self, went_back):
         """Makes the folder one of a run that has reached this step."""
         leftovers.remove_unfinished(self.folder)
         for news in (
-            leftovers.set_aside(self.folder, self.step),
+            leftovers.set_aside(self.folder, self.step, went_back),
             leftovers.cut_metrics(self.folder, self.step),
         ):
             if news:
                 self.say(news)
+        self.rollbacks.finish()
+
+    def go_back(self, error: DivergenceError) -> bool:
+        """Goes back to before a trouble, if the run may; all workers call it.
+
+        Args:
+            error: the trouble.
+
+        Returns:
+            Whether the run goes on, from `self.step` with `self.seed`.
+
+        Raises:
+            BlockingIOError: another run has taken the folder.
+        """
+        # What is in the folder may be seen late by other workers.
+        step = int(from_chief(self.trainer.strategy, self._target(error)))
+        if step < 0:
+            return False
+        if self.is_chief:
+            self._check_lock()
+        grown, why = self._grown(), str(error).rstrip(".")
+        self.rollbacks.begin(
+            error.step, step, why, self.trainer.seed, self.is_chief
+        )
+        line = (
+            f"{why}. {grown}The run goes back to step {step} by itself "
+            f"({len(self.rollbacks.past)} of {self.rollbacks.allowed}), and on "
+            f"with seed {self.seed}."
+        )
+        self._restore(step)
+        self.say(line)
+        self.tell(line)
+        if self.is_chief:
+            self._tidy(went_back=True)
+            self.summaries.text(step, "rollback", fenced(line))
+        return True
+
+    def _target(self, error: DivergenceError) -> int:
+        """The step of the checkpoint to go back to, -1 if there is none."""
+        healthy = self.watch.healthy_step if self.watch else None
+        found = self.rollbacks.target(self.folder.steps(), error.step, healthy)
+        return -1 if found is None else found
+
+    def check_collapse(self) -> None:
+        """Raises CollapseError if the run has collapsed and can go back.
+
+        All workers call it, since the chief alone sees the samples.
+        """
+        if not (self.watch and self.rollbacks.are_left):
+            return
+        seen, self.watch.collapse = self.watch.collapse, None
+        can = seen is not None and self._target(seen) >= 0
+        step = int(
+            from_chief(self.trainer.strategy, seen.step if seen and can else -1)
+        )
+        if step >= 0:
+            raise seen or CollapseError("training has collapsed", step)
 
     def keep_label_counts(self, counts: Sequence[int]) -> None:
         """Keeps how many clips have each label, for standing statistics.
@@ -176,7 +265,7 @@ class Run:
 
         Raises:
             DivergenceError: a loss or a gradient is not finite, or a loss has
-                exploded.
+                exploded; see `go_back` and `way_back`.
             BlockingIOError: another run has taken the folder.
         """
         self._check_finite(first_step, history)
@@ -219,23 +308,16 @@ class Run:
         if len(bad):
             row, column = bad[0]
             name, value = self.trainer.metrics[column], history[row, column]
-            raise NonFiniteError(
-                f"{name} is {value} at step {first_step + row + 1}; "
-                f"{self._way_back()}"
-            )
+            step = int(first_step + row + 1)
+            raise NonFiniteError(f"{name} is {value} at step {step}", step)
 
     def _watch(self, first_step, names, history):
         """Returns the warnings of the `Watch`; raises at an explosion."""
         if not self.watch:
             return []
-        try:
-            return self.watch.observe(first_step, names, history)
-        except DivergenceError as error:
-            raise DivergenceError(
-                f"{error}: training has exploded; {self._way_back()}"
-            ) from error
+        return self.watch.observe(first_step, names, history)
 
-    def _way_back(self):
+    def way_back(self) -> str:
         """What to do after a divergence, and where it may have begun."""
         saved = list(self.folder.steps())
         if not saved:
@@ -243,15 +325,19 @@ class Run:
                 "the last good checkpoint is missing: none was written yet. "
                 "Lower the learning rates, or use float32."
             )
-        latest = self.checkpoints.latest()
-        layer = fastest_growing(self.trainer.networks[:3], latest)
-        grown = f"Since then, {layer}, has grown most. " if layer else ""
         return (
-            f"the last good checkpoint is {latest}. {grown}Nothing was saved; "
+            f"the last good checkpoint is {self.checkpoints.latest()}. "
+            f"{self._grown()}Nothing was saved; "
             "lower the learning rates, use float32, or resume with another "
             "Trainer.seed, by --step from an older checkpoint (there are "
             f"{', '.join(map(str, saved))})."
         )
+
+    def _grown(self):
+        """A sentence about what has grown since the newest checkpoint."""
+        latest = self.checkpoints.latest()
+        layer = fastest_growing(self.trainer.networks[:3], latest)
+        return f"Since then, {layer}, has grown most. " if layer else ""
 
     def sample(self, conditions: Iterator | None = None) -> None:
         """Writes the sample grids of the live and the averaged generator.
@@ -334,9 +420,10 @@ class Run:
         if not self.sample_paths:
             self.sample_paths = newest_samples(self.folder.samples)
         if stopped_by:
+            on_all = " on all workers" * is_multi_worker(self.trainer.strategy)
             self.say(
                 f"Stopped by {stopped_by} at step {self.step}; the same "
-                "command resumes."
+                f"command{on_all} resumes."
             )
         self.tell(
             f"stopped by {stopped_by} at step {self.step}."

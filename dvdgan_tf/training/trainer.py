@@ -1,5 +1,7 @@
 """How DVD-GAN trains: one step, on any `tf.distribute` strategy."""
 
+import copy
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -117,7 +119,7 @@ class Trainer:
         self.d_steps = d_steps
         self.accumulation_steps = accumulation_steps
         self.shards = 1 if jit_compile else shards
-        self.seed = seed
+        self.seed = self.training_seed = seed
         self.jit_compile = jit_compile
         construction.check_numbers(self)
         construction.check_compiler(self.strategy, precision, jit_compile)
@@ -188,6 +190,29 @@ class Trainer:
             self.generator,
             self.randomness,
             **division,
+        )
+
+    def train_with_seed(self, seed: int) -> None:
+        """Gives the training steps another seed than `seed`.
+
+        Standing statistics, samples and reports keep theirs, so that they can
+        be compared over the whole run. It is called after
+        `randomness.follow_labels`.
+
+        Args:
+            seed: decides z, y, the frames for D_S, and the clips of all steps
+                from now on.
+        """
+        if seed == self.training_seed:
+            return
+        self.training_seed = seed
+        randomness = copy.copy(self.randomness)
+        randomness.seed = seed
+        self.updates = dataclasses.replace(self.updates, randomness=randomness)
+        # The seed is a constant of a step that has been traced.
+        python_function = type(self).run.python_function
+        self.run = tf.function(
+            python_function.__get__(self), reduce_retracing=True
         )
 
     @property

@@ -11,11 +11,24 @@ _ENOUGH = 10
 
 
 class DivergenceError(RuntimeError):
-    """Training has diverged, and cannot recover from here."""
+    """Training has diverged: to go on from here is in vain.
+
+    Args:
+        message: what has happened, a sentence.
+        step: the step at which it was seen first.
+    """
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class NonFiniteError(DivergenceError):
     """A loss or a gradient is no longer a finite number."""
+
+
+class CollapseError(DivergenceError):
+    """G or D has stopped learning, though all numbers are well."""
 
 
 @gin.register
@@ -63,8 +76,14 @@ class Watch:
         self.zero_loss = zero_loss
         self.collapse_steps = collapse_steps
         self.same_samples = same_samples
+        self.forget()
+
+    def forget(self) -> None:
+        """Forgets the past, when a run goes back."""
         # The step before the present row of losses of D at zero, if any.
         self.healthy_step = None
+        # The first collapse that made a warning, if any.
+        self.collapse: CollapseError | None = None
         self._past = {}
         self._zero_since = {}
         self._warned = set()
@@ -80,6 +99,8 @@ class Watch:
             values = [row[name] for row in rows if name in row]
             numbers = [v for v in values if isinstance(v, int | float)]
             self._remember(name, np.array(numbers, float))
+            if name.startswith("loss/d_"):
+                self._recall_zeros(name, rows)
 
     def observe(
         self, first_step: int, names: Sequence[str], history: np.ndarray
@@ -111,7 +132,8 @@ class Watch:
             if kind == "loss" and short.startswith("d_"):
                 warnings += self._collapse(first_step, name, values)
         if first:
-            raise DivergenceError(first[1])
+            step, sentence = first
+            raise DivergenceError(f"{sentence}: training has exploded", step)
         return warnings
 
     def judge_samples(self, step: int, which: str, spread: float) -> list[str]:
@@ -132,6 +154,7 @@ class Watch:
             and f"all samples of the {which} generator are the same at step "
             f"{step}: they differ by {spread:.2g} of 255 grey levels. Training "
             "has collapsed, unless the clips are all the same, too.",
+            collapsed_at=step,
         )
 
     def _explosion(self, first_step, name, values):
@@ -172,9 +195,23 @@ class Watch:
             f"{since + 1}, for {now - since:,} steps: this discriminator tells "
             "all fakes from real clips, and learns no more. Training has "
             f"collapsed; a checkpoint up to step {since} is better.",
+            collapsed_at=since,
         )
 
-    def _once(self, key, sentence):
+    def _recall_zeros(self, name, rows):
+        """Finds since when a loss has been zero, by rows as of `recall`."""
+        before = None
+        for row in rows:
+            value = row.get(name)
+            if not isinstance(value, int | float):
+                continue
+            if abs(value) >= self.zero_loss:
+                self._zero_since.pop(name, None)
+            elif before is not None:
+                self._zero_since.setdefault(name, before)
+            before = int(row["step"])
+
+    def _once(self, key, sentence, collapsed_at=None):
         """A warning, unless it was given at the last look, too."""
         if not sentence:
             self._warned.discard(key)
@@ -182,6 +219,11 @@ class Watch:
         if key in self._warned:
             return []
         self._warned.add(key)
+        seen = self.collapse
+        if collapsed_at is not None and not (
+            seen and seen.step <= collapsed_at
+        ):
+            self.collapse = CollapseError(sentence, collapsed_at)
         return [f"warning: {sentence}"]
 
     def _remember(self, name, values):

@@ -77,6 +77,22 @@ def test_a_resumed_run_knows_its_past():
         watch.observe(20, NAMES, history(5, loss_g=1e5))
 
 
+def test_a_resumed_run_knows_since_when_a_loss_is_zero():
+    watch = Watch(collapse_steps=30)
+    losses = [0.0, 1.0, 1.0, 0.001, 0.0, -0.001]
+    rows = [
+        {"step": 10 * n, "loss/d_spatial": loss, "loss/g": 0.0}
+        for n, loss in enumerate(losses, 1)
+    ]
+    watch.recall(rows)
+    names = ["loss/d_spatial"]
+    (warning,) = watch.observe(60, names, np.zeros([1, 1]))
+    assert "below 0.01 since step 31, for 31 steps" in warning
+    assert watch.collapse.step == watch.healthy_step == 30
+    watch.forget()
+    assert watch.collapse is watch.healthy_step is None
+
+
 def test_gradients_and_sigmas_make_one_warning():
     watch = Watch()
     watch.observe(0, NAMES, history(20))

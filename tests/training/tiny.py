@@ -79,6 +79,33 @@ def trainer(strategy=None, num_classes=CLASSES, **changes):
         )
 
 
+class CheapTrainer(Trainer):
+    """Its step is as random and as fed as a real one, and takes no time."""
+
+    @tf.function(reduce_retracing=True)
+    def run(self, iterator, num_steps):
+        history = tf.TensorArray(tf.float32, num_steps, element_shape=[10])
+        weight = self.d_temporal.trainable_variables[-1]
+        for i in tf.range(num_steps):
+            for _ in range(self.batches_per_step):
+                batch = next(iterator)
+                change = self.on_replicas(self._change, *batch, self.step)
+                weight.assign_add(tf.fill(weight.shape, change))
+            self.step.assign_add(1)
+            loss = 100 / (1 + tf.square(tf.reduce_mean(weight)))
+            history = history.write(i, tf.fill([10], loss))
+        return history.stack()
+
+    def _change(self, videos, labels, step):
+        z, *_ = self.updates.randomness.draw(step, 0)
+        pixels = tf.reduce_mean(tf.cast(videos, tf.float32)) / 255
+        replicas = self.strategy.num_replicas_in_sync
+        return (pixels + tf.reduce_mean(z)) / replicas
+
+    def update_standing_statistics(self, num_batches, iterator=None):
+        pass
+
+
 class Source:
     """Uniform noise, brighter for higher classes; class 1 has no example."""
 

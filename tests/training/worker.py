@@ -1,5 +1,11 @@
-"""What processes of their own do: worker of a cluster, or command line."""
+"""A process of its own: a worker of a cluster, or the command line.
 
+python worker.py WORKDIR VALUES.npz     trains 3 steps, stores all variables
+python worker.py --gin_file=...         `dvdgan_tf.train`, of 8x8 pixels, too,
+                                        and of `@CheapTrainer`
+"""
+
+import sys
 from unittest import mock
 
 import gin
@@ -12,7 +18,6 @@ from dvdgan_tf.training.strategies import make_strategy
 
 
 def worker(workdir, path):
-    """Trains 3 steps, and stores all variables."""
     strategy = make_strategy("multi_worker")
     made = []
 
@@ -30,7 +35,15 @@ def worker(workdir, path):
     np.savez(path, reached=step, **tiny.values(made[0]))
 
 
-def train_tiny(*args):
-    """The command line of training, which here knows 8x8 pixels, too."""
-    gin.external_configurable(tiny.Source, "TinySource")
-    train.main(list(args))
+def cheap_trainer(num_classes):
+    arguments = {**tiny.NETWORKS, "batch_size": tiny.BATCH}
+    return tiny.CheapTrainer(num_classes, **arguments)
+
+
+if __name__ == "__main__":
+    if sys.argv[1].startswith("-"):
+        gin.external_configurable(tiny.Source, "TinySource")
+        gin.external_configurable(cheap_trainer, "CheapTrainer")
+        train.main()
+    else:
+        worker(*sys.argv[1:])

@@ -17,6 +17,7 @@ from absl import app, flags, logging
 from dvdgan_tf import config
 from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training.checkpoints import Checkpoints
+from dvdgan_tf.training.rollbacks import Rollbacks
 from tools.jax.run_setup import fail, make_trainer
 from tools.jax.stablehlo_export import (
     describe_fresh,
@@ -50,6 +51,9 @@ def main(_):
         one_class = trainer.generator.num_classes == 1
         counts = [1] if one_class else source.label_counts
         trainer.randomness.follow_labels(counts)
+        if path:
+            record = RunFolder(os.path.expanduser(FLAGS.workdir)).rollbacks
+            trainer.train_with_seed(Rollbacks(record).seed(trainer.seed))
         manifest = export(trainer, output, fresh, FLAGS.sample_batch)
         manifest["config"] = gin.operative_config_str()
         write_manifest(manifest, output)

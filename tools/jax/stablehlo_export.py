@@ -257,7 +257,7 @@ def write_batches(trainer, source, num_batches, output):
     batches = pipeline.batches(
         source,
         trainer.batch_size,
-        trainer.seed,
+        trainer.training_seed,
         start_batch=int(trainer.step.numpy()) * trainer.batches_per_step,
     )
     batches = batches.batch(trainer.batches_per_step).take(num_batches)
