@@ -17,6 +17,7 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
