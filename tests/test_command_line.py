@@ -69,8 +69,8 @@ def test_help_tells_of_each_flag_in_a_sentence(name, capsys):
         ),
         (
             ["train", "--gin_file=gin/demo.gin", "--workdir=x"]
-            + ["--gin_param=RESOLUTION=(64, 112)"],
-            "RESOLUTION=(64, 112)",
+            + ["--gin_param=RESOLUTION=(64, 100)"],
+            "resolution=(64, 100)",
         ),
         (
             ["evaluate", "--gin_file=gin/fvd.gin", "--workdir=nowhere"],
