@@ -13,6 +13,7 @@ import sys
 import threading
 import zipfile
 
+import forked
 import numpy as np
 import pytest
 import videos
@@ -113,7 +114,7 @@ def command():
             text=True,
             env=environment,
         )
-        watchdog = threading.Timer(200, process.kill)
+        watchdog = threading.Timer(600, process.kill)
         watchdog.start()
         last = ""
         for last in process.stdout:
@@ -178,7 +179,7 @@ def run_command(recipe, output):
     words = shlex.split(recipe.replace("\\\n", " "))
     assert words[:2] == ["python", "-m"]
     options = [f"--output={output}", "--formats=npz"]
-    subprocess.run([sys.executable, *words[1:], *options], check=True)
+    assert not forked.run(forked.module, *words[2:], *options).returncode
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
