@@ -1,6 +1,5 @@
 """A run's folder: what is read from it at the start and written to it."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import tensorflow as tf
 from dvdgan_tf import files
 from dvdgan_tf.plain_text import fenced
 from dvdgan_tf.run_folder import RunFolder
-from dvdgan_tf.training import leftovers, starting_weights
+from dvdgan_tf.training import changes, leftovers, starting_weights
 from dvdgan_tf.training.checkpoints import Checkpoints, step_of
 from dvdgan_tf.training.lock import FolderLock
 from dvdgan_tf.training.rollbacks import Rollbacks
@@ -119,7 +118,7 @@ class Run:
             step = max(earlier, default=step)
         taken = None
         if resumed:
-            _check_class_names(self.folder, class_names)
+            changes.check_class_names(self.folder, class_names)
             path = self._restore(step)
             self.say(f"Resumed from {path} at step {self.step}.")
             if self.rollbacks.past:
@@ -139,7 +138,8 @@ class Run:
         os.makedirs(self.workdir, exist_ok=True)
         self._tidy(went_back)
         if resumed:
-            self._print_differences(config)
+            for line in changes.of_configuration(self.folder, config):
+                self.say(line)
         files.write_text(self.folder.config, config)
         files.write_json(self.folder.classes, list(class_names))
         self.summaries = Summaries(self.workdir)
@@ -449,28 +449,6 @@ class Run:
             number = self.trainer.strategy.cluster_resolver.task_id
             print(f"Worker {number}: {line}", flush=True)
 
-    def _print_differences(self, config):
-        try:
-            with open(self.folder.config, encoding="utf-8") as file:
-                old = file.read()
-        except FileNotFoundError:
-            return
-        except ValueError as error:
-            copy = leftovers.keep_copy(self.folder, self.folder.config)
-            self.say(
-                f"{self.folder.config} is no text ({error}); it is written "
-                f"anew, and what it was is {copy}."
-            )
-            return
-        differences = [
-            line
-            for line in difflib.ndiff(_bindings(old), _bindings(config))
-            if line[0] in "+-"
-        ]
-        if differences:
-            self.say("The configuration differs from this run's earlier one:")
-            self.say("\n".join(f"  {line}" for line in differences))
-
 
 def newest_samples(directory: str) -> list[str]:
     """Finds the averaged generator's newest PNG, GIF and MP4, or none."""
@@ -479,20 +457,3 @@ def newest_samples(directory: str) -> list[str]:
         return []
     stem = max(found).removesuffix("png")
     return [stem + ending for ending in ("png", "gif", "mp4")]
-
-
-def _bindings(config):
-    """The lines of a gin config that are not comments, sorted."""
-    lines = (line.strip() for line in config.splitlines())
-    return sorted(line for line in lines if line and line[0] != "#")
-
-
-def _check_class_names(folder, class_names):
-    old = folder.class_names()
-    if old is not None and old != list(class_names):
-        raise ValueError(
-            f"The dataset's classes are not those of {folder.classes}: "
-            f"{len(class_names)} now, {len(old)} then, or in another order; "
-            "labels would change their meaning. Use the same classes, or "
-            "another --workdir."
-        )
