@@ -32,7 +32,8 @@ class TfdsVideos:
     window is decoded. Records that are too short for one window, or have no
     label where the others do, are counted and left out.
 
-    A source for `pipeline.batches`; `load` is TensorFlow ops only.
+    A source for `pipeline.batches`; `load` is TensorFlow ops, but for a look
+    at the record's header (`records.read`).
 
     Args:
         data_dir: TFDS's root folder of all datasets; `~` is expanded.

@@ -351,11 +351,13 @@ def nodes(dataset):
     return [n.op for nodes in (graph.node, *functions) for n in nodes]
 
 
-def test_no_python_in_the_graph(source):
+def test_no_python_in_the_graph_but_for_the_header_of_a_record(source):
     found = nodes(pipeline.batches(source, 2, seed=0))
     assert "DecodeAndCropJpeg" in found  # The functions have been looked at.
-    python = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"}
+    python = {"PyFuncStateless", "EagerPyFunc", "GeneratorDataset"}
     assert not python & set(found)
+    # `records.read`: of the clip, and of the sentence about a damaged one.
+    assert found.count("PyFunc") <= 2
 
 
 def video_only(kind, channels):
