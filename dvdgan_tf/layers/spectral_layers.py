@@ -121,11 +121,11 @@ class SpectralConv(SpectralLayer):
         pool: windows of an average pool of the result, 1 or 2 for each of
             the `rank` axes; no pool by default. It is part of the
             convolution (see `convolutions`) where all its windows are full.
+        use_bias: whether a bias is added.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
         round_up: whether a last odd row or column has a window of its own
             (see `average_pool`), or is dropped. For inputs of five axes, and
             one window in height and width.
-        use_bias: whether a bias is added.
-        spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
         inputs: rank 2: [..., H, W, C] of rank 4 or 5, leading axes are
@@ -144,9 +144,9 @@ class SpectralConv(SpectralLayer):
         kernel_size: int = 3,
         rank: int = 2,
         pool: Sequence[int] | None = None,
-        round_up: bool = False,
         use_bias: bool = True,
         spectral_norm: SpectralNorm | None = None,
+        round_up: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(spectral_norm, **kwargs)

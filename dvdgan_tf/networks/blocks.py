@@ -142,9 +142,9 @@ class DBlock(keras.layers.Layer):
         spatial_pool: window of the average pool in space; 1 for none.
         time_pool: window of the average pool in time; 1 for none.
         first: whether this is the network's first block.
+        spectral_norm: a `SpectralNorm`; the paper's by default.
         round_up: whether the pool in space counts a last odd row or column
             (see `average_pool`), or drops it.
-        spectral_norm: a `SpectralNorm`; the paper's by default.
 
     Call arguments:
         inputs: [B, T, H, W, C], static H and W.
@@ -162,8 +162,8 @@ class DBlock(keras.layers.Layer):
         spatial_pool: int = 2,
         time_pool: int = 1,
         first: bool = False,
-        round_up: bool = False,
         spectral_norm: SpectralNorm | None = None,
+        round_up: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

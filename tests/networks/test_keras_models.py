@@ -192,7 +192,7 @@ def test_what_was_not_drawn_is_refused():
     clips = np.repeat(np.repeat(x["videos"], 2, 2), 2, 3)
     with pytest.raises(ValueError, match=r"k = 2 .* 4 frames.*draw_frames"):
         spatial({"videos": clips, "y": x["y"]})
-    with pytest.raises(ValueError, match=r"16x16 .* 32;.*draw_crop"):
+    with pytest.raises(ValueError, match=r"16x16 .* 32x32;.*draw_crop"):
         temporal({"videos": clips, "y": x["y"]})
 
 

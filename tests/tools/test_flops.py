@@ -1,8 +1,12 @@
+import functools
+
 import pytest
-from training import tiny
+from training import test_rectangles, tiny
 from training.test_prediction import GENERATOR
 from training.test_reduced_inputs import REDUCED
 
+from dvdgan_tf.data import pipeline
+from dvdgan_tf.training.feed import Feed
 from tools.flops import flops, xla_cost
 from tools.flops.network_flops import DiscriminatorCount, GeneratorCount
 from tools.flops.shapes import network
@@ -59,5 +63,23 @@ def test_step(generator, d_spatial, d_temporal):
 def test_agrees_with_xla_on_a_step(changes):
     trainer = tiny.trainer(**changes)
     found = xla_cost.of_trainer(trainer, next(tiny.batches(trainer)))
+    count = flops.count(trainer, padding=False)
+    assert found == (count.d_update, count.g_update)
+
+
+def test_agrees_with_xla_on_frames_that_are_not_square():
+    """D_T pools maps of 4x7 to 2x4, and attends to those."""
+    networks = {
+        name: functools.partial(
+            make,
+            ch=8,
+            attention_resolutions=(8,) if name == "generator" else (2,),
+        )
+        for name, make in test_rectangles.NETWORKS.items()
+        if name != "spatial_discriminator"
+    }
+    trainer = tiny.trainer(**{**test_rectangles.NETWORKS, **networks})
+    feed = Feed(pipeline.batches, test_rectangles.Source(), trainer)
+    found = xla_cost.of_trainer(trainer, next(feed.since(0)))
     count = flops.count(trainer, padding=False)
     assert found == (count.d_update, count.g_update)
