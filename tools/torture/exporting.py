@@ -35,7 +35,7 @@ class Exporting(Scene):
     def look(self, folder: str, before: dict, death: Death) -> dict:
         path = os.path.join(folder, self.name)
         whole = os.path.exists(path)
-        if whole:
+        if whole and death.when:  # That of another end is compared anyway.
             _content(path)
         return {
             "whole": whole,
