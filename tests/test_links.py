@@ -64,8 +64,9 @@ def test_gin_files_and_tools_of_commands_exist(page):
     for path in re.findall(r"--gin_file=(gin/\S+\.gin)", text):
         assert (ROOT / path).is_file(), path
     for module in re.findall(r"python -m (tools\.[\w.]+\w)", text):
-        path = ROOT / (module.replace(".", "/") + ".py")
-        assert path.is_file(), module
+        path = ROOT / module.replace(".", "/")
+        program = path / "__main__.py" if path.is_dir() else f"{path}.py"
+        assert pathlib.Path(program).is_file(), module
 
 
 def test_the_readme_fits_its_150_lines():

@@ -69,7 +69,7 @@ def test_a_module_is_exported_at_any_length(run_folder, tmp_path, capfd):
     flags = [f"--workdir={run_folder}", f"--output={output}"]
     flags += ["--truncations=1.0", "--standing_batches=1"]
     export.main([*flags, f"--num_frames={LONGER}"])
-    assert f"{LONGER} frames of 32 pixels" in capfd.readouterr().out
+    assert f"{LONGER} frames of 32x32 pixels" in capfd.readouterr().out
     model = dvdgan_tf.load(output)
     assert model.facts["num_frames"] == LONGER
     assert model.sample(count=1).shape[1] == LONGER

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from training import tiny
 
-from dvdgan_tf import runs
+from dvdgan_tf import run_folder
 from dvdgan_tf.run_folder import RunFolder
 from dvdgan_tf.training import leftovers
 from dvdgan_tf.training.rollbacks import Rollbacks
@@ -195,7 +195,7 @@ def test_a_run_goes_back_with_another_seed(
     monkeypatch.setattr(trainer, "seed", entry["seed"])
     folder = RunFolder(str(tmp_path))
     os.makedirs(folder.checkpoints)
-    for file in runs.files_of(RunFolder(str(workdir)).steps()[2]):
+    for file in run_folder.files_of(RunFolder(str(workdir)).steps()[2]):
         os.link(file, os.path.join(folder.checkpoints, os.path.basename(file)))
     assert train(tmp_path, trainer, 8, Poison()) == 8
     for name, value in tiny.values(trainer).items():
