@@ -115,7 +115,7 @@ def test_the_interpolation(command, tmp_path):
         (["--module=demo", "--count=0"], "count must be at least 1"),
         (["--module=demo", "--fps=0.01"], "fps must be from"),
         (["--module=demo", "--fps=0"], "fps must be from"),
-        (["--module=demo", "--num_frames=0"], "of frame prediction"),
+        (["--module=demo", "--num_frames=0"], "num_frames must be at least 1"),
         (["--module=demo", "--step=5"], "--step is of a run's checkpoint"),
         (["--mod=demo"], "Unknown command line flag 'mod'"),
         (["--module=demo", "--frames=x.mp4"], "of frame prediction"),

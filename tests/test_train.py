@@ -131,7 +131,7 @@ def test_missing_scikit_learn(run, monkeypatch):
 
 def test_divergence(run, monkeypatch):
     def diverge(*_):
-        raise NonFiniteError("loss/g is nan at step 3.")
+        raise NonFiniteError("loss/g is nan at step 3.", 3)
 
     diverge = gin.external_configurable(diverge, "diverge")
     monkeypatch.setattr(loop, "train", diverge)
@@ -140,7 +140,7 @@ def test_divergence(run, monkeypatch):
 
 def test_the_home_folder_is_expanded(run, monkeypatch, tmp_path):
     def says_where(workdir, *_):
-        raise NonFiniteError(f"In {workdir}.")
+        raise NonFiniteError(f"In {workdir}.", 0)
 
     says_where = gin.external_configurable(says_where, "says_where")
     monkeypatch.setattr(loop, "train", says_where)
@@ -153,7 +153,7 @@ def test_weights_to_start_from(run, monkeypatch):
     def says_what(workdir, strategy, batches, init_from, step):
         with init_from() as stored:
             shape = stored.shape("generator/class_embedding")
-            raise NonFiniteError(f"{stored.origin}: {shape}.")
+            raise NonFiniteError(f"{stored.origin}: {shape}.", 0)
 
     says_what = gin.external_configurable(says_what, "says_what")
     monkeypatch.setattr(loop, "train", says_what)

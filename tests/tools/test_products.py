@@ -41,7 +41,7 @@ def test_spectral_norm():
 
 def test_attention():
     net = Network(1, 1, drawn=False, padding=True)
-    net.attention("a", 3, 4, 16)
+    net.attention("a", 3, (4, 4), 16)
     convs = 16 * (16 * 2 + 16 * 2 + 16 * 8 + 8 * 16)
     products = 16 * 4 * (2 + 8)
     layers = net.by_layer()

@@ -50,8 +50,8 @@ def eager():
 
 def test_discriminators_see_fewer_pixels(eager):
     trainer, _, (frames, crops) = eager
-    assert trainer.d_spatial.input_resolution == 4
-    assert trainer.d_temporal.input_resolution == 4
+    assert trainer.d_spatial.input_size == (4, 4)
+    assert trainer.d_temporal.input_size == (4, 4)
     # Two updates of D on real and fake, one of G.
     batches = [2 * tiny.BATCH, 2 * tiny.BATCH, tiny.BATCH]
     # D_S pools after its frames are drawn.

@@ -49,7 +49,7 @@ def test_a_wanted_size_is_that_of_square_pixels(tmp_path):
     asked = []
     next(reading.read_frames(path, lambda *hw: asked.append(hw) or hw))
     assert asked == [(96, 256)]
-    clip = first_frames.first_frames(path, 2, short_side=48)
+    clip = first_frames.first_frames(path, 2, cover=(48, 48))
     assert clip.shape == (2, 48, 128, 3)
     with IsolatedDecoder(48) as decoder:
         (piece,) = decoder.pieces(path)
