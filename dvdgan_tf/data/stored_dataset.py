@@ -150,8 +150,8 @@ def remedy(name: str, data_dir: str, folder: str) -> str:
     """Says what to do where shards of a dataset are damaged or missing.
 
     Args:
-        name: as of `open_dataset`.
-        data_dir: as of `open_dataset`.
+        name: name of the dataset, as `open_dataset` takes it.
+        data_dir: root folder of all datasets, as `open_dataset` takes it.
         folder: the dataset's own folder.
 
     Returns:

@@ -31,7 +31,7 @@ class Damaged:
     Attributes:
         path: where it is, or should be.
         split: name of its split.
-        number: its place among the shards of the split, from 0.
+        number: the place of the shard among the shards of the split, from 0.
         stem: name of its plan, see `Shard`; None if that is not known.
         records: how many records it has by the dataset's metadata.
     """
@@ -62,7 +62,7 @@ def find(builder: tfds.core.DatasetBuilder) -> list[Damaged]:
     """Reads all shards of a finished dataset, and names those not whole.
 
     Args:
-        builder: of a dataset that is there.
+        builder: builder of a dataset that is there.
 
     Raises:
         OSError: a shard is there and cannot be opened.
@@ -102,7 +102,7 @@ def matching(
     """Finds the plans that damaged shards were made of.
 
     Args:
-        builder: of the dataset.
+        builder: builder of the dataset.
         damaged: what `find` returns.
         planned: all shards of the sources as they are now.
 
@@ -135,7 +135,7 @@ def replace(
     """Puts a shard that was made again in its place.
 
     Args:
-        builder: of the dataset.
+        builder: builder of the dataset.
         damaged: the shard to replace.
         shard: its plan, finished.
 
