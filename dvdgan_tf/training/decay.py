@@ -9,80 +9,72 @@ import numpy as np
 import tensorflow as tf
 
 
+class Decay:
+    """What a fall of the learning rates has whatever its curve.
+
+    Args:
+        num_steps: number of steps in which the rates fall.
+        start_step: the first of them; before it, the rates are the full ones.
+        final: share of the full rates that they have afterwards, 0 to 1.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_steps: int = gin.REQUIRED,
+        start_step: int = 0,
+        final: float = 0.0,
+    ) -> None:
+        if num_steps < 1 or start_step < 0 or not 0.0 <= final <= 1.0:
+            raise ValueError(
+                "A decay of the learning rates needs num_steps of at least 1, "
+                "start_step of at least 0, and final from 0 to 1. Received: "
+                f"num_steps={num_steps}, start_step={start_step}, final={final}"
+            )
+        self.num_steps = num_steps
+        self.start_step = start_step
+        self.final = final
+
+    def progress(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the share s of the falling steps that lie behind.
+
+            s = min(1, max(0, (t - start_step) / num_steps))
+
+        Args:
+            step: number of the step, t, integer scalar.
+        """
+        # Differences of int64 first: float32 cannot tell large steps apart.
+        passed = tf.cast(step, tf.int64) - self.start_step
+        share = tf.cast(passed, tf.float32) / float(self.num_steps)
+        return tf.clip_by_value(share, 0.0, 1.0)
+
+
 @gin.register
-class LinearDecay:
+class LinearDecay(Decay):
     """Lets the learning rates fall along a line.
 
-        f(t) = 1 - (1 - final) min(1, max(0, (t - start_step) / num_steps))
-
-    Args:
-        num_steps: number of steps in which the rates fall.
-        start_step: the first of them; before it, the rates are the full ones.
-        final: share of the full rates that they have afterwards, 0 to 1.
-
-    Call arguments:
-        step: number of the step, t, integer scalar.
-
-    Returns:
-        The share of the full rates, f(t), float32 scalar.
-
-    Raises:
-        ValueError: an argument is out of its range.
+    Called with a step, it returns the share of the full rates,
+    f = 1 - (1 - final) s, with s as in `Decay.progress`.
     """
 
-    def __init__(
-        self,
-        num_steps: int = gin.REQUIRED,
-        start_step: int = 0,
-        final: float = 0.0,
-    ) -> None:
-        _check(num_steps, start_step, final)
-        self.num_steps = num_steps
-        self.start_step = start_step
-        self.final = final
-
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        share = _progress(step, self.start_step, self.num_steps)
-        return 1.0 - (1.0 - self.final) * share
+        return 1.0 - (1.0 - self.final) * self.progress(step)
 
 
 @gin.register
-class CosineDecay:
+class CosineDecay(Decay):
     """Lets the learning rates fall along half a cosine.
 
-        f(t) = final + (1 - final) (1 + cos(pi s)) / 2
-        s = min(1, max(0, (t - start_step) / num_steps))
-
-    Args:
-        num_steps: number of steps in which the rates fall.
-        start_step: the first of them; before it, the rates are the full ones.
-        final: share of the full rates that they have afterwards, 0 to 1.
-
-    Call arguments:
-        step: number of the step, t, integer scalar.
-
-    Returns:
-        The share of the full rates, f(t), float32 scalar.
-
-    Raises:
-        ValueError: an argument is out of its range.
+    Called with a step, it returns the share of the full rates,
+    f = final + (1 - final) (1 + cos(pi s)) / 2, with s as in
+    `Decay.progress`.
     """
 
-    def __init__(
-        self,
-        num_steps: int = gin.REQUIRED,
-        start_step: int = 0,
-        final: float = 0.0,
-    ) -> None:
-        _check(num_steps, start_step, final)
-        self.num_steps = num_steps
-        self.start_step = start_step
-        self.final = final
-
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        share = _progress(step, self.start_step, self.num_steps)
-        cosine = (1.0 + tf.cos(np.float32(np.pi) * share)) / 2.0
-        return self.final + (1.0 - self.final) * cosine
+        angle = np.float32(np.pi) * self.progress(step)
+        return self.final + (1.0 - self.final) * (1.0 + tf.cos(angle)) / 2.0
 
 
 class DecayedRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -118,20 +110,3 @@ class DecayedRate(keras.optimizers.schedules.LearningRateSchedule):
             "decay": self.decay,
             "updates_per_step": self.updates_per_step,
         }
-
-
-def _progress(step, start_step, num_steps):
-    """The share of the falling steps that lie behind, 0 to 1, float32."""
-    # Differences of int64 first: float32 cannot tell large steps apart.
-    passed = tf.cast(step, tf.int64) - start_step
-    share = tf.cast(passed, tf.float32) / float(num_steps)
-    return tf.clip_by_value(share, 0.0, 1.0)
-
-
-def _check(num_steps, start_step, final):
-    if num_steps < 1 or start_step < 0 or not 0.0 <= final <= 1.0:
-        raise ValueError(
-            "A decay of the learning rates needs num_steps of at least 1, "
-            "start_step of at least 0, and final from 0 to 1. Received: "
-            f"num_steps={num_steps}, start_step={start_step}, final={final}"
-        )

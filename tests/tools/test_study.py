@@ -239,5 +239,5 @@ def test_with_training_itself(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     row = json.loads(result.stdout)
-    assert row["cpu_seconds"] > 1 and row["steps"] == 1
+    assert row["cpu_seconds"] > 5 and row["steps"] == 1
     assert set(row["values"]) == {"class_accuracy", "class_accuracy/held_out"}

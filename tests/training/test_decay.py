@@ -2,6 +2,7 @@
 
 import math
 
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +32,18 @@ def test_curves(kind, start):
         found = decay(tf.constant(step, tf.int64))
         assert float(found) == pytest.approx(expected, rel=1e-5)
     assert float(decay(tf.constant(0, tf.int64))) == 1.0
+
+
+def test_gin_binds_the_arguments():
+    gin.parse_config(
+        "CosineDecay.num_steps = 40\nCosineDecay.final = 0.25\n"
+        "Trainer.learning_rate_decay = @CosineDecay"
+    )
+    try:
+        decay = gin.get_bindings("Trainer")["learning_rate_decay"]()
+    finally:
+        gin.clear_config()
+    assert (decay.num_steps, decay.start_step, decay.final) == (40, 0, 0.25)
 
 
 def test_updates_of_a_step_have_one_rate():

@@ -64,7 +64,7 @@ def check_metrics(found, expected, names):
         )
 
 
-def check_variables(trainer, plain):
+def check_variables(trainer, plain, least=0.5):
     before, expected, _ = plain
     found = tiny.values(trainer)
     for name, value in expected.items():
@@ -72,7 +72,7 @@ def check_variables(trainer, plain):
             found[name], value, rtol=1e-3, atol=1e-4, err_msg=name
         )
     moved = [np.abs(expected[k] - before[k]).max() > 1e-3 for k in expected]
-    assert np.mean(moved) > 0.4  # Or little would have been compared.
+    assert np.mean(moved) > least  # Or little would have been compared.
 
 
 def test_one_device(plain):
@@ -106,7 +106,8 @@ def test_what_differs_in_other_models():
     compiled = tiny.trainer(d_steps=1, jit_compile=True, **models, **SETTINGS)
     check_metrics(step(compiled), metrics, tiny.METRICS)
     after = tiny.values(eager)
-    check_variables(compiled, (before, after, metrics))
+    # One update of D, and flows that begin at 0, move fewer variables.
+    check_variables(compiled, (before, after, metrics), least=0.4)
     kernels = [n for n in after if n.endswith("kernel") and "ema" not in n]
     flows = [n for n in kernels if "recurrent" in n and "flow" in n]
     encoder = [n for n in kernels if "frame_encoder" in n]
